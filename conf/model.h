@@ -1,0 +1,198 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/forwarding/client_address.h"
+#include "protocol/forwarding/propagate.h"
+#include "protocol/http1/parser.h"
+#include "protocol/net/cidr.h"
+
+/// The configuration as values: validated, with defaults filled in, and immutable once loaded. Every field's reference
+/// (type, default, meaning) is the schema table in schema.cc, from which conf/README.md and `telltale schema` come.
+namespace telltale::conf {
+
+using Milliseconds = std::chrono::milliseconds;
+
+/// Where to listen or connect: an IP address and port, or a Unix socket path.
+struct Address {
+  std::optional<net::IpPort> ip;
+  std::string unix_path;  ///< set iff !ip
+  std::string to_string() const;
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+// ---- listeners ----
+
+enum class ProxyPolicy : std::uint8_t { forbid, ignore, accept, require };
+struct ProxyProtocolRule {
+  net::CidrSet from;
+  ProxyPolicy policy = ProxyPolicy::forbid;
+};
+
+/// How a listener learns who the client is.
+struct ClientIp {
+  std::vector<ProxyProtocolRule> proxy_protocol;  ///< first match by peer address decides; no match: forbid
+  Milliseconds proxy_header_timeout{3000};
+  std::size_t proxy_max_header_bytes = 4096;
+  unsigned proxy_header_count = 1;
+  forwarding::HeaderTrust header;
+  std::vector<std::string> identity_headers;  ///< more names to strip, lower case
+};
+
+struct ListenerLimits {
+  http1::HeadLimits head;
+  std::uint64_t max_body_bytes = 0;             ///< 0: no limit; else 413
+  std::size_t max_connections = 0;              ///< of this listener, in all workers; 0: no limit
+  std::size_t max_connections_per_client = 0;   ///< by resolved layer-1/2 client address, per worker; 0: no limit
+};
+
+struct ListenerTimeouts {
+  Milliseconds header{10'000};  ///< first octet of a request to the end of its head: 408
+  Milliseconds body{60'000};    ///< without progress of a request body: 408
+  Milliseconds idle{75'000};    ///< between requests: close
+  Milliseconds write{60'000};   ///< without progress of a response: close
+};
+
+struct Redirect {
+  unsigned status = 308;
+  std::string scheme, host, path;  ///< empty: as requested
+};
+struct FixedAnswer {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+enum class PathType : std::uint8_t { prefix, exact };
+struct Match {
+  std::string host;                    ///< lower case, no port; `*.suffix`; empty or `*`: any
+  std::string path;                    ///< empty: any
+  PathType path_type = PathType::prefix;  ///< prefix by path element, as Kubernetes Ingress
+};
+
+/// Exactly one of service, redirect, respond.
+struct Route {
+  std::string name;  ///< for logs; default: `host path` as written, or "default"
+  Match match;
+  std::optional<std::size_t> service;  ///< index into Model::services
+  std::optional<Redirect> redirect;
+  std::optional<FixedAnswer> respond;
+};
+
+struct Listener {
+  std::string name;  ///< default: listener-N
+  Address listen;
+  unsigned unix_mode = 0660;  ///< permissions of a Unix socket
+  ClientIp client_ip;
+  ListenerLimits limits;
+  ListenerTimeouts timeouts;
+  std::vector<Route> routes;  ///< `service: NAME` at the listener becomes one route that matches all
+};
+
+// ---- services ----
+
+enum class TrafficPolicy : std::uint8_t { cluster, local };
+enum class Balance : std::uint8_t { round_robin };
+enum class ProbeKind : std::uint8_t { http, tcp };
+enum class ProxyOnProbe : std::uint8_t { off, v1, v2 };
+
+/// `health:`; health.md, "Probing a node's /healthz".
+struct Health {
+  ProbeKind kind = ProbeKind::http;
+  std::string path = "/healthz";
+  std::string host;                        ///< Host header; default: the target's address
+  std::optional<std::uint16_t> port;       ///< default: the serving port
+  Milliseconds interval{5000}, timeout{1000};
+  unsigned rise = 1;
+  unsigned fall = 3;                       ///< an explicit 503 needs fall_draining instead
+  unsigned fall_draining = 1;
+  bool strict = false;                     ///< a 200 with an empty body reads as unknown
+  bool weight_from_probe = false;          ///< `weight: probe`: X-Load-Balancing-Endpoint-Weight
+  ProxyOnProbe send_proxy = ProxyOnProbe::off;  ///< LOCAL / UNKNOWN before the probe; for probes of the serving port
+};
+
+struct Endpoint {
+  Address address;
+  std::string name;  ///< default: the address
+  std::uint32_t weight = 1;  ///< 0: gets no traffic
+};
+
+struct Node {
+  std::string name;  ///< default: the address
+  std::string host;  ///< numeric IP address of the node
+  std::optional<std::uint16_t> port;  ///< NodePort; default Service::port
+  std::string zone;
+  std::uint32_t weight = 1;
+  std::optional<std::uint16_t> health_port;  ///< overrides health.port for this node
+  std::vector<Endpoint> endpoints;  ///< traffic goes straight to these if there are any
+};
+
+struct ServiceTimeouts {
+  Milliseconds connect{5000};
+  Milliseconds response{60'000};  ///< request sent to response head: 504; without progress of the body after that
+};
+
+struct Pool {
+  std::size_t max_idle = 64;            ///< idle connections kept per endpoint and worker
+  std::size_t max_idle_identities = 256;///< idle PROXY-carrying connections kept per endpoint and worker, LRU
+  Milliseconds idle_timeout{30'000};    ///< keep below the backend's own keep-alive timeout
+};
+
+struct Service {
+  std::string name;
+  TrafficPolicy external_traffic_policy = TrafficPolicy::cluster;
+  Balance balance = Balance::round_robin;
+  std::optional<std::uint16_t> port;
+  std::vector<Node> nodes;
+  std::vector<Endpoint> endpoints;
+  std::optional<Health> health;  ///< none: every endpoint counts as healthy
+  forwarding::Propagate propagate;
+  ServiceTimeouts timeouts;
+  Pool pool;
+  unsigned retries = 1;  ///< on another endpoint, after a failed connect, before any octet was sent
+};
+
+// ---- process ----
+
+enum class LogFormat : std::uint8_t { human, json };
+struct Log {
+  std::string level = "info";  ///< trace, debug, info, warn, error, off
+  LogFormat format = LogFormat::human;
+  std::string file;  ///< empty: standard error
+};
+
+enum class AccessLogFormat : std::uint8_t { off, json, text };
+struct AccessLog {
+  AccessLogFormat format = AccessLogFormat::json;
+  std::string file;  ///< empty: standard output
+  std::string text;  ///< the template for `text`; ${name} variables, those of the JSON fields
+};
+
+struct Admin {
+  std::optional<Address> listen = Address{net::IpPort{net::IpAddress::v4(127, 0, 0, 1), 9901}, {}};  ///< nullopt: `off`
+};
+
+struct Drain {
+  Milliseconds delay{5000};   ///< readyz says 503, still accepting
+  Milliseconds grace{30'000}; ///< requests in flight may finish
+};
+
+struct Model {
+  unsigned workers = 0;  ///< 0: one for each core
+  std::size_t max_connections = 10'000;  ///< in all; beyond, the oldest idle one is closed, else the new one refused
+  Admin admin;
+  Log log;
+  AccessLog access_log;
+  Drain drain;
+  std::vector<Listener> listeners;
+  std::vector<Service> services;
+};
+
+}  // namespace telltale::conf

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "conf/model.h"
+
+namespace telltale::proxy {
+
+/// Finds the route of a request. Hosts by hash, exact first, then `*.suffix` by label (longest suffix first), then any
+/// host; within a host exact path, then the longest path prefix (by element, Kubernetes Ingress), else the next, less
+/// specific host. Cost does not grow with the number of hosts. Immutable, thread safe, no allocation in match().
+class RouteTable {
+ public:
+  explicit RouteTable(const std::vector<conf::Route>& routes);  ///< keeps pointers: `routes` must outlive it
+  ~RouteTable();
+  /// `host` without port, any case; `path` without query. nullptr: no route (404).
+  const conf::Route* match(std::string_view host, std::string_view path) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace telltale::proxy
