@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace telltale::proxy {
+
+/// Written by one thread only, read by any: an add is a plain load and store, no locked instruction.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void sub(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// Fixed buckets, in seconds: 0.5 ms … 60 s. Single writer, like Counter.
+class Histogram {
+ public:
+  static constexpr std::array<double, 14> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60};
+  void observe(std::chrono::nanoseconds duration);
+  std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }  ///< not cumulative; i == bounds.size(): beyond
+  double sum_seconds() const { return static_cast<double>(sum_nanoseconds_.value()) * 1e-9; }
+
+ private:
+  std::array<Counter, bounds.size() + 1> buckets_;
+  Counter sum_nanoseconds_;
+};
+
+/// Why a connection failed in its PROXY phase (identity.md, "First-bytes diagnosis").
+enum class ProxyFailure : std::uint8_t {
+  none, plain_http, tls_client_hello, bare_probe, not_listed, header_twice, timed_out, malformed, no_header, count_
+};
+const char* to_string(ProxyFailure cause);
+
+struct ListenerMetrics {
+  Counter connections_accepted, connections_refused, connections_active;
+  std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;
+  Counter bad_requests;
+};
+struct ServiceMetrics {
+  std::array<Counter, 6> responses;  ///< by status / 100; [0]: none was sent
+  Histogram request_duration;        ///< first octet of the request to last of the response
+  Counter requests_active, retries, no_endpoint;
+  Counter connections_opened, connections_reused, connect_failures, connections_active, connections_idle;
+};
+
+/// One worker's counters, indexed as the snapshot's listeners and services are. `local` is what never reached a
+/// service: local replies, redirects, bad requests.
+struct WorkerMetrics {
+  WorkerMetrics(std::size_t listeners, std::size_t services);
+  std::vector<std::unique_ptr<ListenerMetrics>> listeners;
+  std::vector<std::unique_ptr<ServiceMetrics>> services;
+  ServiceMetrics local;
+};
+
+}  // namespace telltale::proxy
