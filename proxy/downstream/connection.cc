@@ -24,6 +24,7 @@ Connection::Connection(ConnectionTable& table, ConnectionContext context, Descri
     : table_(table), context_(std::move(context)), stream_(std::move(descriptor)) {
   ++table_.size_;
   table_.total_.fetch_add(1, std::memory_order_relaxed);
+  context_.listener_connections->fetch_add(1, std::memory_order_relaxed);
   context_.metrics->connections_active.add();
 }
 
@@ -35,8 +36,9 @@ Connection::~Connection() {
     if (--found->second == 0) table_.clients_.erase(found);
   }
   context_.metrics->connections_active.sub();
+  context_.listener_connections->fetch_sub(1, std::memory_order_relaxed);
   table_.total_.fetch_sub(1, std::memory_order_relaxed);
-  --table_.size_;
+  if (--table_.size_ == 0 && table_.on_empty_) table_.on_empty_();
 }
 
 bool Connection::count_client() {

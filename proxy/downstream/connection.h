@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 
@@ -25,6 +26,8 @@ class ConnectionTable {
   /// Makes room for one more: at the limit the longest idle connection is closed. False: none is idle.
   bool admit();
   void close_idle();
+  /// Called whenever the last connection has ended; a drain waits for it.
+  void on_empty(std::function<void()> callback) { on_empty_ = std::move(callback); }
 
  private:
   friend class Connection;
@@ -33,6 +36,7 @@ class ConnectionTable {
   std::atomic<std::size_t>& total_;
   std::size_t max_total_;
   std::size_t size_ = 0;
+  std::function<void()> on_empty_;
   Connection* longest_idle_ = nullptr;
   Connection* last_idle_ = nullptr;
   std::unordered_map<net::IpAddress, std::size_t> clients_;

@@ -52,6 +52,13 @@ Listener::Listener(ConnectionTable& table, Http1TransactionPool& transactions, C
   if (socket_ == nullptr) throw std::system_error(errno, std::system_category(), "epoll_ctl");
 }
 
+void Listener::stop() {
+  // Who is in the backlog already gets served: closing the socket would reset them.
+  while (socket_ != nullptr && accept_one()) {
+  }
+  socket_.reset();
+}
+
 void Listener::start() {
   boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
 }
@@ -97,7 +104,7 @@ bool Listener::accept_one() {
 void Listener::serve(UniqueFd socket, const SocketAddress& peer) {
   auto& metrics = *context_.metrics;
   const std::size_t limit = context_.listener->limits.max_connections;
-  if ((limit != 0 && metrics.connections_active.value() >= limit) || !table_.admit()) {
+  if ((limit != 0 && context_.listener_connections->load(std::memory_order_relaxed) >= limit) || !table_.admit()) {
     metrics.connections_refused.add();
     return;
   }

@@ -18,7 +18,7 @@ class Listener {
 
   void start();
   /// No further connection is accepted; the kernel refuses new ones when the last worker's socket is closed.
-  void stop() { socket_.reset(); }
+  void stop();
 
  private:
   static constexpr int accepts_per_event = 64;  ///< then the connections that exist get their turn
@@ -32,7 +32,6 @@ class Listener {
   ConnectionContext context_;
   conf::Address address_;
   Descriptor::Handle socket_;
-  std::size_t refused_logged_ = 0;
 };
 
 }  // namespace telltale::proxy

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "protocol/forwarding/client_address.h"
@@ -18,6 +20,7 @@ struct ConnectionContext {
   std::size_t listener_index = 0;
   const conf::Listener* listener = nullptr;
   ListenerMetrics* metrics = nullptr;
+  std::atomic<std::size_t>* listener_connections = nullptr;  ///< of this listener, in all workers
   forwarding::PeerInfo peer;
   std::string_view scheme = "http";
 };
