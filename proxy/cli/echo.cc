@@ -178,36 +178,36 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
   using Answer = Response (Impl::*)(const EchoRequest&);
   using Status = proxy_protocol::Parser::Status;
 
-  std::shared_ptr<LocalServer> listen(asio::io_context& io, const conf::Address& address, Answer answer) {
-    return LocalServer::start(io, address, unix_mode, max_sessions, [self = shared_from_this(), answer](LocalStream& s) {
-      return serve(self, s, answer);
+  std::shared_ptr<LocalServer> listen(asio::io_context& io, const conf::Address& address, Answer respond) {
+    return LocalServer::start(io, address, unix_mode, max_sessions, [self = shared_from_this(), respond](LocalStream& s) {
+      return serve(self, s, respond);
     });
   }
 
   /// Health ports get no PROXY header from a prober that knows kube-proxy, but clouds send one.
-  EchoProxyProtocol policy(Answer answer) const {
-    return answer == &Impl::answer ? options_.proxy_protocol : EchoProxyProtocol::accept;
+  EchoProxyProtocol policy(Answer respond) const {
+    return respond == &Impl::answer ? options_.proxy_protocol : EchoProxyProtocol::accept;
   }
 
   bool stopped() const { return serving_->stopped(); }
 
-  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, LocalStream& stream, Answer answer) {
+  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, LocalStream& stream, Answer respond) {
     Connection connection{.stream = stream};
     proxy_protocol::Parser proxy_parser;
     const auto status = co_await connection.read_proxy_header(proxy_parser);
     if (!status) co_return;
-    if (const std::string why = self->refusal(*status, proxy_parser, answer); !why.empty()) {
+    if (const std::string why = self->refusal(*status, proxy_parser, respond); !why.empty()) {
       co_await connection.refuse(why);
       co_return;
     }
     std::optional<proxy_protocol::Header> proxy;
     if (*status == Status::complete) proxy = proxy_parser.header();
-    for (bool more = true; more && !self->stopped();) more = co_await exchange(self, connection, proxy, answer);
+    for (bool more = true; more && !self->stopped();) more = co_await exchange(self, connection, proxy, respond);
   }
 
-  std::string refusal(Status status, const proxy_protocol::Parser& parser, Answer answer) const {
+  std::string refusal(Status status, const proxy_protocol::Parser& parser, Answer respond) const {
     if (status == Status::failed) return "bad PROXY header: " + parser.error().message();
-    const EchoProxyProtocol wanted = policy(answer);
+    const EchoProxyProtocol wanted = policy(respond);
     if (status == Status::complete && wanted == EchoProxyProtocol::off) {
       return "a PROXY header came, but this backend was not told to expect one (--proxy-protocol)";
     }
@@ -219,7 +219,7 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
 
   /// One request and its answer. False: close.
   static asio::awaitable<bool> exchange(std::shared_ptr<Impl> self, Connection& connection,
-                                        const std::optional<proxy_protocol::Header>& proxy, Answer answer) {
+                                        const std::optional<proxy_protocol::Header>& proxy, Answer respond) {
     Parser parser;
     error_code error = co_await connection.read_head_of(parser);
     if (error == http::error::end_of_stream || error.category() == boost::system::system_category()) co_return false;
@@ -237,9 +237,9 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
       co_return false;
     }
     request.peer = peer_address(connection.stream.socket());
-    request.local = local_address(connection.stream.socket());
+    request.local = telltale::proxy::local_address(connection.stream.socket());
     request.proxy = proxy;
-    Response response = (self.get()->*answer)(request);
+    Response response = (self.get()->*respond)(request);
     co_return co_await connection.write(response, parser.keep_alive(), request.method == "HEAD",
                                         request.http_minor == 0 ? 10 : 11);
   }
