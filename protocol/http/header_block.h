@@ -38,6 +38,10 @@ class HeaderBlock {
   /// The first field's value.
   std::optional<std::string_view> first(FieldId id) const;
 
+  class Iterator;
+  Iterator begin() const;
+  Iterator end() const;
+
  private:
   struct Entry {
     std::uint32_t begin;  // the name; the value follows it directly
@@ -53,6 +57,8 @@ class HeaderBlock {
   std::string arena_;
   std::vector<Entry> entries_;
   std::uint64_t present_ = 0;  // FieldId has fewer than 64 values
+
+  friend class HeadBuilder;
 };
 
 /// A forward walk by value. Valid until the next append() or clear().
