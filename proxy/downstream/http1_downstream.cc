@@ -27,8 +27,7 @@ void Http1Downstream::stage_interim(const http1::ResponseHead& head) {
   if (request_.minor_version == 0) return;  // RFC 9110 15.2: a 1xx is not for an HTTP/1.0 client
   std::string& out = writer_.staging();
   http1::append_status_line(out, head.status, head.reason);
-  for (std::size_t i = 0; i < head.fields.size(); ++i) {
-    const auto field = head.fields[i];
+  for (const auto field : head.fields) {
     if (!http1::is_hop_by_hop(head.fields, field.id, field.name)) http1::append_field(out, field.name, field.value);
   }
   out.append("\r\n");
@@ -39,8 +38,7 @@ void Http1Downstream::stage_response(const OutgoingResponse& response) {
   std::string& out = writer_.staging();
   http1::append_status_line(out, response.status, response.reason.empty() ? http1::reason_phrase(response.status) : response.reason);
   if (response.fields != nullptr) {
-    for (std::size_t i = 0; i < response.fields->size(); ++i) {
-      const auto field = (*response.fields)[i];
+    for (const auto field : *response.fields) {
       if (field.id == FieldId::content_length) continue;  // written by append_framing
       if (http1::is_hop_by_hop(*response.fields, field.id, field.name)) continue;
       http1::append_field(out, field.name, field.value);
@@ -86,8 +84,7 @@ void Http1Downstream::append_connection(const OutgoingResponse& response) {
   std::string& out = writer_.staging();
   if (response.status == 101) {
     http1::append_field(out, "Connection", "upgrade");
-    for (std::size_t i = 0; i < response.fields->size(); ++i) {
-      const auto field = (*response.fields)[i];
+    for (const auto field : *response.fields) {
       if (field.id == FieldId::upgrade) http1::append_field(out, "Upgrade", field.value);
     }
   } else if (must_close_) {

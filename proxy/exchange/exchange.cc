@@ -271,8 +271,8 @@ void Exchange::write_record() {
   record.host = request.authority;
   record.target = request.target;
   record.protocol = client_->protocol();
-  for (std::size_t i = 0; i < request.fields.size(); ++i) {
-    if (http::folded_equal(request.fields[i].name, "user-agent")) record.user_agent = request.fields[i].value;
+  for (const auto field : request.fields) {
+    if (http::folded_equal(field.name, "user-agent")) record.user_agent = field.value;
   }
   record.status = status_;
   record.bytes_received = client_->body_octets_received();

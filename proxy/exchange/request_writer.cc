@@ -8,8 +8,7 @@ void append_request_head(std::string& out, const http1::RequestHead& request, co
                          const forwarding::Propagate& propagate, const forwarding::RequestFacts& facts) {
   using http::FieldId;
   http1::append_request_line(out, request);
-  for (std::size_t i = 0; i < request.fields.size(); ++i) {
-    const auto field = request.fields[i];
+  for (const auto field : request.fields) {
     if (field.id == FieldId::host || field.id == FieldId::content_length) continue;  // written anew
     if (http1::is_hop_by_hop(request.fields, field.id, field.name)) continue;
     if (!forwarding::keeps_field(field.id, field.name, trust, facts.client, propagate)) continue;
@@ -18,8 +17,7 @@ void append_request_head(std::string& out, const http1::RequestHead& request, co
   forwarding::append_identity_fields(out, request.fields, trust, propagate, facts);
   if (request.wants_upgrade) {
     http1::append_field(out, "Connection", "upgrade");
-    for (std::size_t i = 0; i < request.fields.size(); ++i) {
-      const auto field = request.fields[i];
+    for (const auto field : request.fields) {
       if (field.id == FieldId::upgrade) http1::append_field(out, "Upgrade", field.value);
     }
   }

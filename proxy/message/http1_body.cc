@@ -127,8 +127,7 @@ Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& tra
 }
 
 void Http1Writer::end_chunked(const http::HeaderBlock& trailers) {
-  for (std::size_t i = 0; i < trailers.size(); ++i) {
-    const auto field = trailers[i];
+  for (const auto field : trailers) {
     if (http1::trailer_allowed(field.id, field.name)) http1::append_field(out_, field.name, field.value);
   }
   out_.append("\r\n");
