@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,7 +72,11 @@ struct IpPort {
   friend constexpr auto operator<=>(const IpPort&, const IpPort&) = default;
 };
 
-/// A numeric `host:port`, `[v6]:port` or `:port` (all interfaces, dual stack: "::"). The port is required, 0..65535.
+/// Plain decimal, 0..65535: no sign, no space, no leading zero.
+std::optional<std::uint16_t> parse_port(std::string_view text);
+
+/// A numeric `host:port`, `[v6]:port` or `:port` (all interfaces, dual stack: "::"). The port is required, 0..65535,
+/// as parse_port() takes it.
 std::optional<IpPort> parse_ip_port(std::string_view text);
 
 }  // namespace telltale::net
