@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
-
 #include "conf/read.h"
 #include "conf/suggest.h"
 #include "conf/text.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace telltale::conf {
 namespace {
@@ -89,8 +89,8 @@ void ModelCheck::check_listener_names() {
 void ModelCheck::add_address(const Address& address, const YamlNode* place, std::string path) {
   if (address.ip && address.ip->port == 0) return;
   // "::" is dual stack: it takes 0.0.0.0 too.
-  const std::string key = address.ip && address.ip->address.is_unspecified() ? ":" + std::to_string(address.ip->port)
-                                                                             : address.to_string();
+  const std::string key =
+      address.ip && address.ip->address.is_unspecified() ? ":" + std::to_string(address.ip->port) : address.to_string();
   const auto [first, fresh] = addresses_.emplace(key, place);
   if (fresh) return;
   diagnostics_.error(*place, std::move(path), quote(address.to_string()) + " is already listened on",
@@ -149,9 +149,9 @@ void ModelCheck::check_shadowed(std::size_t listener) {
     if (match.path_type == PathType::prefix && key.ends_with('/')) key.pop_back();
     const auto [first, fresh] = seen.emplace(std::move(key), k);
     if (fresh) continue;
-    diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
-                         "the route in line " + std::to_string(sources[first->second].node->line) +
-                             " has the same host and path");
+    diagnostics_.warning(
+        *sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
+        "the route in line " + std::to_string(sources[first->second].node->line) + " has the same host and path");
   }
 }
 

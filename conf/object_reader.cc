@@ -1,19 +1,23 @@
 #include "conf/object_reader.h"
 
-#include <cassert>
-
 #include "conf/suggest.h"
 #include "conf/text.h"
+
+#include <cassert>
 
 namespace telltale::conf {
 namespace {
 
 std::string_view kind_of(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::map: return "a map";
-    case YamlNode::Kind::sequence: return "a list";
-    case YamlNode::Kind::scalar: return "a single value";
-    case YamlNode::Kind::null: break;
+    case YamlNode::Kind::map:
+      return "a map";
+    case YamlNode::Kind::sequence:
+      return "a list";
+    case YamlNode::Kind::scalar:
+      return "a single value";
+    case YamlNode::Kind::null:
+      break;
   }
   return "nothing";
 }
@@ -83,13 +87,8 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
 
 void ObjectReader::check_presence() {
   for (const Field& field : object_.fields) {
-    if (field.required && !value(field.name) && !(node_.kind == YamlNode::Kind::map && [&] {
-          // Given without a value: said already.
-          for (std::size_t i = 0; i + 1 < node_.items.size(); i += 2) {
-            if (node_.items[i]->text == field.name) return true;
-          }
-          return false;
-        }())) {
+    // One that is given without a value was reported already.
+    if (field.required && !node_.find(field.name)) {
       error_here("the field " + quote(field.name) + " is missing", std::string(field.meaning));
     }
   }
@@ -108,8 +107,8 @@ void ObjectReader::check_presence() {
 
 bool ObjectReader::is_list(std::string_view field, const YamlNode& node) {
   if (node.kind == YamlNode::Kind::sequence) return true;
-  const std::string hint = node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]"
-                                                               : "each item starts with `- `";
+  const std::string hint =
+      node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]" : "each item starts with `- `";
   error(field, "a list is wanted here, not " + std::string(kind_of(node)), hint);
   return false;
 }

@@ -1,8 +1,8 @@
-#include <algorithm>
-
 #include "conf/read.h"
 #include "conf/text.h"
 #include "protocol/http/field_id.h"
+
+#include <algorithm>
 
 namespace telltale::conf {
 namespace {
@@ -13,10 +13,9 @@ bool is_structural(http::FieldId id) { return id != http::FieldId::other && !htt
 /// Identity fields that hold something else than the client's address.
 bool holds_no_address(http::FieldId id) {
   using enum http::FieldId;
-  constexpr http::FieldId others[] = {x_forwarded_proto, x_forwarded_host,        x_forwarded_port,
-                                      x_forwarded_prefix, x_forwarded_server,     x_forwarded_client_cert,
-                                      x_forwarded_tls,   x_forwarded_scheme,      x_original_host,
-                                      x_envoy_internal};
+  constexpr http::FieldId others[] = {x_forwarded_proto,  x_forwarded_host,        x_forwarded_port, x_forwarded_prefix,
+                                      x_forwarded_server, x_forwarded_client_cert, x_forwarded_tls,  x_forwarded_scheme,
+                                      x_original_host,    x_envoy_internal};
   return std::ranges::find(others, id) != std::end(others);
 }
 
@@ -53,7 +52,8 @@ void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& tr
   reader.read("trusted_hops", trust.trusted_hops);
   if (trust.trusted_hops > 0) {
     if (trust.kind == Kind::none) {
-      reader.error("trusted_hops", "there are no hops to count with `header: none`", "name the header, or remove trusted_hops");
+      reader.error("trusted_hops", "there are no hops to count with `header: none`",
+                   "name the header, or remove trusted_hops");
     } else if (trust.kind == Kind::single_address) {
       reader.error("trusted_hops", quote(trust.name) + " holds one address, not a list of hops",
                    "only x-forwarded-for and forwarded have hops to count");
@@ -139,7 +139,8 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
   read_identity_headers(reader, client_ip);
 }
 
-void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener, ListenerSource& source) {
+void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
+                   ListenerSource& source) {
   ObjectReader reader(context, node, path, schema::listener);
   source.node = &node;
   source.name = reader.value("name");

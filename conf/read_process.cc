@@ -82,16 +82,15 @@ void read_root(Context& context, const YamlNode& root, Draft& draft) {
     source.node = &node;
     Service& service = model.services.emplace_back();
     read_service(context, node, item, service);
-    for (std::size_t i = 0; node.kind == YamlNode::Kind::map && i + 1 < node.items.size(); i += 2) {
-      if (node.items[i]->text == "name") source.name = node.items[i + 1];
-    }
+    source.name = node.find("name");
   });
   reader.each("listeners", [&](const YamlNode& node, const Path& item, std::size_t index) {
     Listener& listener = model.listeners.emplace_back();
     listener.name = "listener-" + std::to_string(index + 1);
     read_listener(context, node, item, listener, draft.listeners.emplace_back());
   });
-  if (reader.has("listeners") && reader.value("listeners")->kind == YamlNode::Kind::sequence && model.listeners.empty()) {
+  if (reader.has("listeners") && reader.value("listeners")->kind == YamlNode::Kind::sequence &&
+      model.listeners.empty()) {
     reader.error("listeners", "there is no listener: nothing would be served");
   }
 }

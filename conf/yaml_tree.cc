@@ -1,5 +1,7 @@
 #include "conf/yaml_tree.h"
 
+#include "conf/text.h"
+
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
@@ -8,8 +10,6 @@
 #include <algorithm>
 #include <sstream>
 #include <unordered_map>
-
-#include "conf/text.h"
 
 namespace telltale::conf {
 namespace {
@@ -62,6 +62,14 @@ bool acceptable(std::string_view text, std::vector<Diagnostic>& diagnostics) {
 }
 
 }  // namespace
+
+const YamlNode* YamlNode::find(std::string_view key) const {
+  if (kind != Kind::map) return nullptr;
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (items[i]->text == key) return items[i + 1];
+  }
+  return nullptr;
+}
 
 /// Makes nodes of the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
@@ -249,8 +257,9 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   } catch (const YAML::Exception& e) {
     const bool known = !e.mark.is_null();
-    const Place place = known ? Place{static_cast<std::size_t>(e.mark.line) + 1, static_cast<std::size_t>(e.mark.column) + 1}
-                              : Place{0, 0};
+    const Place place =
+        known ? Place{static_cast<std::size_t>(e.mark.line) + 1, static_cast<std::size_t>(e.mark.column) + 1}
+              : Place{0, 0};
     std::string hint;
     if (e.msg.find("tab") != std::string::npos) hint = "YAML is indented with spaces only";
     diagnostics.push_back(error_at(place, "YAML: " + e.msg, std::move(hint)));
@@ -260,7 +269,8 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   }
   if (root_ == nullptr || root_->kind == YamlNode::Kind::null) {
-    diagnostics.push_back(error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
+    diagnostics.push_back(
+        error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
     return false;
   }
   return true;
