@@ -142,7 +142,7 @@ void ModelCheck::check_shadowed(std::size_t listener) {
   const auto& routes = draft_.model.listeners[listener].routes;
   const auto& sources = draft_.listeners[listener].routes;
   for (std::size_t k = 0; k < routes.size(); ++k) {
-    if (sources[k].at_listener || sources[k].node->kind != YamlNode::Kind::map) continue;
+    if (sources[k].at_listener || !sources[k].right) continue;
     const Match& match = routes[k].match;
     std::string key = match.host + (match.path_type == PathType::exact ? " = " : " ^ ") + match.path;
     // A prefix is compared by path elements: /api and /api/ are the same one, / and none too.
@@ -163,11 +163,11 @@ void ModelCheck::check_trusted_service(std::size_t listener, std::size_t service
       return each.range.prefix_length() > 0 && each.range.contains(*address);
     });
     if (range == source.trusted.list.end()) return false;
-    diagnostics_.warning(*range->place, item_path("listeners", listener, "client_ip.trusted"),
-                         range->range.to_string() + " holds a backend of the service " +
-                             quote(draft_.model.services[service].name) + " (" + address->to_string() +
-                             "): who gets hold of a backend can say who the client is",
-                         "name only the hops in front");
+    diagnostics_.warning(
+        *range->place, item_path("listeners", listener, "client_ip.trusted[" + std::to_string(range->index) + "]"),
+        range->range.to_string() + " holds a backend of the service " + quote(draft_.model.services[service].name) +
+            " (" + address->to_string() + "): who gets hold of a backend can say who the client is",
+        "name only the hops in front");
     return true;
   };
   const auto check_endpoint = [&](const Endpoint& endpoint) {

@@ -81,14 +81,15 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     return context_.diagnostics.error(key, path, quote(key.text) + " is not supported in this version");
   }
   const auto names = names_of(object_);
+  if (const auto meant = nearest(key.text, names); !meant.empty()) misspelt_[index_of(meant)] = true;
   context_.diagnostics.error(key, path, "unknown field " + quote(key.text),
                              did_you_mean(key.text, names, "the fields here are " + list_of(names, "and")));
 }
 
 void ObjectReader::check_presence() {
   for (const Field& field : object_.fields) {
-    // One that is given without a value was reported already.
-    if (field.required && !node_.find(field.name)) {
+    // One that is given without a value, or misspelt, was reported already.
+    if (field.required && !node_.find(field.name) && !misspelt_[index_of(field.name)]) {
       error_here("the field " + quote(field.name) + " is missing", std::string(field.meaning));
     }
   }
@@ -96,7 +97,7 @@ void ObjectReader::check_presence() {
   const auto choices = split_words(object_.one_of);
   std::vector<std::string_view> given;
   for (const std::string_view choice : choices) {
-    if (has(choice)) given.push_back(choice);
+    if (has(choice) || misspelt_[index_of(choice)]) given.push_back(choice);
   }
   if (given.empty()) {
     error_here("one of " + list_of(choices, "or") + " is wanted here");

@@ -27,6 +27,7 @@ struct Context {
 struct PlacedRange {
   net::Cidr range;
   const YamlNode* place;
+  std::size_t index;  ///< in the list
 };
 /// A list of ranges with their places, for warnings about one of them.
 struct Ranges {
@@ -134,6 +135,7 @@ class ObjectReader {
   const Path& path_;
   const Object& object_;
   std::array<const YamlNode*, max_fields> values_{};
+  std::array<bool, max_fields> misspelt_{};  ///< an unknown field is probably this one
 };
 
 }  // namespace telltale::conf

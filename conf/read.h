@@ -14,6 +14,7 @@ struct RouteSource {
   const YamlNode* service = nullptr;  ///< the service's name
   std::string service_name;
   bool at_listener = false;
+  bool right = false;  ///< nothing in it was found wrong
 };
 struct ListenerSource {
   const YamlNode* node = nullptr;

@@ -67,7 +67,8 @@ void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& tr
   }
   for (const PlacedRange& each : trusted.list) {
     if (!is_everyone(each.range)) continue;
-    reader.context().diagnostics.warning(*each.place, Path(reader.path(), "trusted"),
+    const Path list(reader.path(), "trusted");
+    reader.context().diagnostics.warning(*each.place, Path(list, each.index),
                                          each.range.to_string() + " trusts everyone: any client can say who it is",
                                          "name the addresses of the hops in front");
   }
@@ -83,7 +84,8 @@ void read_rule(Context& context, const YamlNode& node, const Path& path, ProxyPr
   if (rule.policy != ProxyPolicy::accept && rule.policy != ProxyPolicy::require) return;
   for (const PlacedRange& each : from.list) {
     if (!is_everyone(each.range)) continue;
-    context.diagnostics.warning(*each.place, Path(path, "from"),
+    const Path list(path, "from");
+    context.diagnostics.warning(*each.place, Path(list, each.index),
                                 "`" + std::string(word_of(rule.policy)) + "` for " + each.range.to_string() +
                                     ": anyone who can connect can say who the client is",
                                 "name the addresses of the load balancer");

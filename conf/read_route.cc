@@ -118,6 +118,7 @@ void read_respond(ObjectReader& route, FixedAnswer& respond) {
 }  // namespace
 
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source) {
+  const std::size_t findings = context.diagnostics.list().size();
   ObjectReader reader(context, node, path, schema::route);
   source.node = &node;
   read_match(reader, route.match);
@@ -129,6 +130,7 @@ void read_route(Context& context, const YamlNode& node, const Path& path, Route&
   if (!reader.read("service", source.service_name)) source.service = nullptr;
   if (reader.has("redirect")) read_redirect(reader, route.redirect.emplace());
   if (reader.has("respond")) read_respond(reader, route.respond.emplace());
+  source.right = context.diagnostics.list().size() == findings;
 }
 
 }  // namespace telltale::conf

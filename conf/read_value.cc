@@ -152,8 +152,10 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
       out = 0;
       return true;
     }
-    value = parsed(context, node, path, *text, parse_integer(*text));
     constexpr auto plain = [](std::uint64_t number) { return std::to_string(number); };
+    auto number = parse_integer(*text);
+    if (!number.value) number.hint = plain(field.min) + " to " + plain(field.max);
+    value = parsed(context, node, path, *text, std::move(number));
     if (value && !in_range(context, node, path, field, *text, *value, plain)) return false;
   }
   if (value) out = *value;
@@ -199,7 +201,7 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
     }
     const auto range = text ? parsed(context, item, item_path, *text, parse_cidr(*text)) : std::nullopt;
     right = right && range;
-    if (range) out.list.push_back({*range, &item});
+    if (range) out.list.push_back({*range, &item, i});
   }
   return right;
 }

@@ -26,6 +26,16 @@ Place place_of(std::string_view text, std::size_t offset) {
   return {static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1, offset - line_start + 1};
 }
 
+/// From 1; empty beyond the last.
+std::string_view line_at(std::string_view text, std::size_t line) {
+  for (; line > 1; --line) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  return text.substr(0, text.find('\n'));
+}
+
 Diagnostic error_at(Place place, std::string message, std::string hint = {}) {
   return {Severity::error, place.line, place.column, {}, std::move(message), std::move(hint)};
 }
@@ -262,6 +272,9 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
               : Place{0, 0};
     std::string hint;
     if (e.msg.find("tab") != std::string::npos) hint = "YAML is indented with spaces only";
+    if (line_at(text, place.line).find("${") != std::string_view::npos) {
+      hint = "within { } or [ ] a variable goes in double quotes: \"${NAME}\"";
+    }
     diagnostics.push_back(error_at(place, "YAML: " + e.msg, std::move(hint)));
     return false;
   } catch (const std::exception& e) {
