@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,8 +33,8 @@ struct RequestHead {
   http::HeaderBlock fields;
   BodyFraming body;
   bool keep_alive = true;        ///< RFC 9112 9.3
-  bool expects_continue = false; ///< Expect: 100-continue from HTTP/1.1
-  bool wants_upgrade = false;    ///< Connection: upgrade with an Upgrade field, HTTP/1.1, no body
+  bool expects_continue = false; ///< Expect: 100-continue from HTTP/1.1, with a body to come
+  bool wants_upgrade = false;    ///< Connection: upgrade with an Upgrade field, HTTP/1.1, no body; never to HTTP (h2c)
   bool from_absolute_form = false;
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
@@ -49,6 +50,8 @@ struct ResponseHead {
   std::uint8_t minor_version = 1;
   http::HeaderBlock fields;
   BodyFraming body;
+  /// Content-Length where it describes a body that is not sent: the answer to HEAD, and 304 (RFC 9110 8.6).
+  std::optional<std::uint64_t> declared_length;
   bool keep_alive = true;  ///< the connection may be used again after this body
   bool interim() const { return status >= 100 && status < 200 && status != 101; }
   void clear();
