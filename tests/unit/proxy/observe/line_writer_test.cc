@@ -106,7 +106,8 @@ TEST_F(LineWriterTest, LinesBeyondTheBoundAreDroppedAndCounted) {
   const std::string line(999, 'z');
   constexpr std::size_t lines = 3000;
   for (std::size_t i = 0; i < lines; ++i) put(writer, line);
-  EXPECT_LE(writer.buffer().size(), LineWriter::max_pending_bytes + 1000);
+  constexpr std::size_t already_out = 64 * 1024;  // kept until it is worth moving the rest
+  EXPECT_LE(writer.buffer().size(), LineWriter::max_pending_bytes + already_out + line.size());
   EXPECT_GT(writer.dropped(), 0u);
   std::string received;
   while (writer.pending()) {
