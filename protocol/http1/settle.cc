@@ -43,7 +43,7 @@ error_code settle_target(RequestHead& head) {
   const bool whole_server = rest.empty() && head.method == Method::options;  // RFC 9112 3.2.4
   head.target.erase(0, head.target.size() - rest.size());
   if (whole_server) {
-    head.target = "*";
+    head.target.assign(1, '*');
   } else if (head.target.empty() || head.target.front() != '/') {
     head.target.insert(0, 1, '/');
   }
