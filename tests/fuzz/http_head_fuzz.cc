@@ -117,9 +117,9 @@ void check_again(const http1::RequestHead& head) {
   if (head.authority.empty()) return;  // HTTP/1.0 without Host cannot be said in HTTP/1.1
   std::string out;
   http::HeaderBlock forwarded;
-  append_request_line(out, head);
+  http1::append_request_line(out, head);
   forward_fields(out, head.fields, forwarded);
-  append_framing(out, head.body, false);
+  http1::append_framing(out, head.body, false);
   out += "\r\n";
   http1::RequestParser parser;
   http1::RequestHead again;
@@ -136,9 +136,9 @@ void check_again(const http1::ResponseHead& head, http1::ResponseContext context
   if (head.status == 101) return;  // without Upgrade it is none
   std::string out;
   http::HeaderBlock forwarded;
-  append_status_line(out, head.status, head.reason);
+  http1::append_status_line(out, head.status, head.reason);
   forward_fields(out, head.fields, forwarded);
-  append_framing(out, head);
+  http1::append_framing(out, head);
   out += "\r\n";
   http1::ResponseParser parser;
   http1::ResponseHead again;
