@@ -44,4 +44,7 @@ std::string render(const LoadResult& result, std::string_view file_name);
 /// The JSON Schema of the configuration file (draft 2020-12), from the table that the validator walks.
 std::string json_schema();
 
+/// The tables of conf/README.md, from the same table.
+std::string reference_markdown();
+
 }  // namespace telltale::conf

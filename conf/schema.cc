@@ -1,10 +1,5 @@
 #include "conf/schema.h"
 
-#include <algorithm>
-#include <array>
-
-#include "conf/text.h"
-
 namespace telltale::conf {
 namespace {
 
@@ -254,6 +249,47 @@ constexpr Field root_fields[] = {
     {.name = "services", .type = Type::objects, .object = &schema::service, .meaning = "Where requests go."},
 };
 
-
 }  // namespace
+
+namespace schema {
+constinit const Object root = {"", "The file", root_fields};
+constinit const Object admin = {"admin", "The admin server, or `admin: off`", admin_fields};
+constinit const Object log = {"log", "The log", log_fields};
+constinit const Object access_log = {"access_log", "The access log, or `access_log: off`", access_log_fields};
+constinit const Object drain = {"drain", "Draining", drain_fields};
+constinit const Object listener = {"listeners[]", "A listener", listener_fields, "service|routes"};
+constinit const Object client_ip = {"listeners[].client_ip", "Who the client is", client_ip_fields};
+constinit const Object proxy_protocol_rule = {"listeners[].client_ip.proxy_protocol[]", "Who sends a PROXY header",
+                                              proxy_protocol_rule_fields};
+constinit const Object listener_limits = {"listeners[].limits", "Limits", listener_limits_fields};
+constinit const Object listener_timeouts = {"listeners[].timeouts", "Timeouts of the client's side",
+                                            listener_timeouts_fields};
+constinit const Object route = {"listeners[].routes[]", "A route", route_fields, "service|redirect|respond"};
+constinit const Object match = {"listeners[].routes[].match", "What a route matches", match_fields};
+constinit const Object redirect = {"listeners[].routes[].redirect", "A redirect", redirect_fields};
+constinit const Object respond = {"listeners[].routes[].respond", "A fixed answer", respond_fields};
+constinit const Object service = {"services[]", "A service", service_fields};
+constinit const Object node = {"services[].nodes[]", "A node", node_fields};
+constinit const Object endpoint = {"services[].endpoints[]", "An endpoint, or its address alone", endpoint_fields};
+constinit const Object health = {"services[].health", "The probe", health_fields};
+constinit const Object propagate = {"services[].propagate", "What the backends are told", propagate_fields};
+constinit const Object forwarded = {"services[].propagate.forwarded", "The Forwarded field, or its mode alone",
+                                    forwarded_fields};
+constinit const Object service_timeouts = {"services[].timeouts", "Timeouts of the backend's side",
+                                           service_timeouts_fields};
+constinit const Object pool = {"services[].pool", "The connection pool", pool_fields};
+}  // namespace schema
+
+std::span<const Object* const> all_objects() {
+  static constexpr const Object* list[] = {
+      &schema::root,          &schema::admin,   &schema::log,       &schema::access_log,
+      &schema::drain,         &schema::listener, &schema::client_ip, &schema::proxy_protocol_rule,
+      &schema::listener_limits, &schema::listener_timeouts, &schema::route, &schema::match,
+      &schema::redirect,      &schema::respond, &schema::service,   &schema::node,
+      &schema::endpoint,      &schema::health,  &schema::propagate, &schema::forwarded,
+      &schema::service_timeouts, &schema::pool,
+  };
+  return list;
+}
+
 }  // namespace telltale::conf

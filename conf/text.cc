@@ -189,6 +189,14 @@ bool is_token(std::string_view text) {
   });
 }
 
+bool is_header_value(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool is_request_target(std::string_view text) {
+  return text.starts_with('/') && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
 std::string to_lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) {
