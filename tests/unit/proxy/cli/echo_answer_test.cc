@@ -4,8 +4,6 @@
 
 #include <boost/json/parse.hpp>
 
-#include "protocol/proxy_protocol/serializer.h"
-
 namespace telltale::proxy {
 namespace {
 
@@ -141,7 +139,7 @@ TEST(EchoJson, AbsentThingsAreNull) {
   EXPECT_TRUE(value.at("proxy_protocol").is_null());
 }
 
-TEST(Echo, JsonIsForThoseWhoNameIt) {
+TEST(EchoJson, IsForThoseWhoNameIt) {
   EXPECT_TRUE(accepts_json("application/json"));
   EXPECT_TRUE(accepts_json("text/html, Application/JSON;q=0.9"));
   EXPECT_FALSE(accepts_json("*/*"));

@@ -19,9 +19,9 @@ using test::Client;
 using test::get;
 using test::status_line;
 
-class Echo : public ::testing::Test {
+class EchoServerTest : public ::testing::Test {
  protected:
-  ~Echo() override { context.run([this] { server.reset(); }); }
+  ~EchoServerTest() override { context.run([this] { server.reset(); }); }
 
   void start(EchoOptions options = {}) {
     if (options.listen.ip) options.listen = any_port();
@@ -62,7 +62,7 @@ std::string proxy_v2(proxy_protocol::Command command) {
   return out;
 }
 
-TEST_F(Echo, AnswersInTheLayoutOfTheTutorial) {
+TEST_F(EchoServerTest, AnswersInTheLayoutOfTheTutorial) {
   start();
   Client client(address);
   const std::string response = client.send(get("/a?b=c", "X-Two: 2\r\nAccept: */*\r\nx-two: 1\r\n")).receive();
@@ -75,7 +75,7 @@ TEST_F(Echo, AnswersInTheLayoutOfTheTutorial) {
                 "\n\nHEADERS RECEIVED:\naccept=*/*\nhost=localhost\nx-two=2\nx-two=1\n\nBODY:\n-no body in request-\n");
 }
 
-TEST_F(Echo, AnswersJsonWhenAsked) {
+TEST_F(EchoServerTest, AnswersJsonWhenAsked) {
   start();
   const auto value = ask(get("/", want_json));
   EXPECT_EQ(value.at("client_address").as_string(), "127.0.0.1");
@@ -83,7 +83,7 @@ TEST_F(Echo, AnswersJsonWhenAsked) {
   EXPECT_TRUE(value.at("proxy_protocol").is_null());
 }
 
-TEST_F(Echo, PipelinedRequestsAreAnsweredInOrder) {
+TEST_F(EchoServerTest, PipelinedRequestsAreAnsweredInOrder) {
   start();
   std::string requests;
   for (int i = 0; i < 50; ++i) {
@@ -99,14 +99,14 @@ TEST_F(Echo, PipelinedRequestsAreAnsweredInOrder) {
   }
 }
 
-TEST_F(Echo, ClosesWhenTheClientAsks) {
+TEST_F(EchoServerTest, ClosesWhenTheClientAsks) {
   start();
   EXPECT_EQ(status_line(Client(address).send("GET / HTTP/1.0\r\n\r\n").receive_all()), "HTTP/1.0 200 OK");
   EXPECT_EQ(status_line(Client(address).send(get("/", "Connection: close\r\n")).receive_all()), "HTTP/1.1 200 OK");
   EXPECT_EQ(status_line(Client(address).send(get("/")).finish().receive_all()), "HTTP/1.1 200 OK") << "half-closed";
 }
 
-TEST_F(Echo, HeadHasTheLengthAndNoBody) {
+TEST_F(EchoServerTest, HeadHasTheLengthAndNoBody) {
   start();
   Client client(address);
   const std::string response = client.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n").receive(true);
@@ -115,7 +115,7 @@ TEST_F(Echo, HeadHasTheLengthAndNoBody) {
   EXPECT_NE(body_of(client.send(get("/")).receive()).find("command=GET"), std::string::npos);
 }
 
-TEST_F(Echo, ChunkedBodyIsPutTogether) {
+TEST_F(EchoServerTest, ChunkedBodyIsPutTogether) {
   start();
   const auto value = ask("POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                          "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer: t\r\n\r\n");
@@ -123,7 +123,7 @@ TEST_F(Echo, ChunkedBodyIsPutTogether) {
   EXPECT_EQ(value.at("body_size").to_number<int>(), 6);
 }
 
-TEST_F(Echo, LargeBodyIsCountedNotShown) {
+TEST_F(EchoServerTest, LargeBodyIsCountedNotShown) {
   start();
   constexpr std::size_t size = 3'000'000;
   Client client(address);
@@ -132,7 +132,7 @@ TEST_F(Echo, LargeBodyIsCountedNotShown) {
   EXPECT_TRUE(body_of(client.receive()).ends_with("BODY:\n-body of 3000000 octets, not shown-\n"));
 }
 
-TEST_F(Echo, ContinuesWhenExpected) {
+TEST_F(EchoServerTest, ContinuesWhenExpected) {
   start();
   Client client(address);
   client.send("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
@@ -140,7 +140,7 @@ TEST_F(Echo, ContinuesWhenExpected) {
   EXPECT_TRUE(body_of(client.send("ok").receive()).ends_with("BODY:\nok\n"));
 }
 
-TEST_F(Echo, ProxyHeaderIsShownAndTheSocketPeerStaysTheClient) {
+TEST_F(EchoServerTest, ProxyHeaderIsShownAndTheSocketPeerStaysTheClient) {
   start(EchoProxyProtocol::accept);
   const auto value = ask(proxy_v2(proxy_protocol::Command::proxy) + get("/", want_json));
   EXPECT_EQ(value.at("client_address").as_string(), "127.0.0.1");
@@ -153,7 +153,7 @@ TEST_F(Echo, ProxyHeaderIsShownAndTheSocketPeerStaysTheClient) {
   EXPECT_TRUE(proxy.at("tlvs").as_object().contains("crc32c"));
 }
 
-TEST_F(Echo, ProxyHeaderStandsForEveryRequestOfTheConnection) {
+TEST_F(EchoServerTest, ProxyHeaderStandsForEveryRequestOfTheConnection) {
   start(EchoProxyProtocol::require);
   Client client(address);
   client.send("PROXY TCP4 192.0.2.7 203.0.113.1 1234 80\r\n" + get("/1") + get("/2"));
@@ -164,7 +164,7 @@ TEST_F(Echo, ProxyHeaderStandsForEveryRequestOfTheConnection) {
   }
 }
 
-TEST_F(Echo, ProxyHeaderMayComeInAnyCut) {
+TEST_F(EchoServerTest, ProxyHeaderMayComeInAnyCut) {
   start(EchoProxyProtocol::require);
   const std::string header = proxy_v2(proxy_protocol::Command::proxy);
   for (std::size_t cut = 1; cut < header.size(); ++cut) {
@@ -176,7 +176,7 @@ TEST_F(Echo, ProxyHeaderMayComeInAnyCut) {
   }
 }
 
-TEST_F(Echo, PolicyDecidesWhatMayBeginAConnection) {
+TEST_F(EchoServerTest, PolicyDecidesWhatMayBeginAConnection) {
   const std::string v1 = "PROXY TCP4 192.0.2.7 203.0.113.1 1234 80\r\n";
   const struct {
     const char* description;
@@ -200,14 +200,14 @@ TEST_F(Echo, PolicyDecidesWhatMayBeginAConnection) {
   }
 }
 
-TEST_F(Echo, BadRequestIs400AndClosed) {
+TEST_F(EchoServerTest, BadRequestIs400AndClosed) {
   start();
   const std::string response = Client(address).send("GET / HTTP/9.9\r\n\r\n" + get("/")).receive_all();
   EXPECT_EQ(status_line(response), "HTTP/1.1 400 Bad Request");
   EXPECT_TRUE(body_of(response).starts_with("bad request: "));
 }
 
-TEST_F(Echo, HealthzOnTheServingPortAnswersAsANode) {
+TEST_F(EchoServerTest, HealthzOnTheServingPortAnswersAsANode) {
   start();
   Client client(address);
   std::string response = client.send(get("/healthz")).receive();
@@ -219,7 +219,7 @@ TEST_F(Echo, HealthzOnTheServingPortAnswersAsANode) {
   EXPECT_EQ(status_line(client.send(get("/")).receive()), "HTTP/1.1 200 OK") << "it still serves";
 }
 
-TEST_F(Echo, HealthPortAnswersOnAnyPathAndCanBeFlipped) {
+TEST_F(EchoServerTest, HealthPortAnswersOnAnyPathAndCanBeFlipped) {
   EchoOptions options;
   options.health_listen = any_port();
   start(std::move(options));
@@ -248,7 +248,7 @@ TEST_F(Echo, HealthPortAnswersOnAnyPathAndCanBeFlipped) {
       << "clouds put a PROXY header before a probe";
 }
 
-TEST_F(Echo, FlippingIsNotPossibleOnTheServingPort) {
+TEST_F(EchoServerTest, FlippingIsNotPossibleOnTheServingPort) {
   start();
   const std::string response =
       Client(address).send("POST /fail HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").receive();
@@ -256,7 +256,7 @@ TEST_F(Echo, FlippingIsNotPossibleOnTheServingPort) {
   EXPECT_EQ(status_line(Client(address).send(get("/healthz")).receive()), "HTTP/1.1 200 OK");
 }
 
-TEST_F(Echo, TellsWhoeverListensOfEachRequest) {
+TEST_F(EchoServerTest, TellsWhoeverListensOfEachRequest) {
   std::vector<std::string> seen;
   EchoOptions options;
   options.on_request = [&](const EchoRequest& request) { seen.push_back(request.method + ' ' + request.target); };
@@ -267,7 +267,7 @@ TEST_F(Echo, TellsWhoeverListensOfEachRequest) {
   context.run([&] { EXPECT_EQ(seen, (std::vector<std::string>{"GET /a", "GET /b"})); });
 }
 
-TEST_F(Echo, ServesOnAUnixSocket) {
+TEST_F(EchoServerTest, ServesOnAUnixSocket) {
   const test::TemporaryDirectory directory;
   EchoOptions options;
   options.listen = {std::nullopt, directory / "echo.sock"};
@@ -275,7 +275,7 @@ TEST_F(Echo, ServesOnAUnixSocket) {
   EXPECT_EQ(ask(get("/", want_json)).at("client_address").as_string(), "unix");
 }
 
-TEST_F(Echo, ManyConnectionsAtOnce) {
+TEST_F(EchoServerTest, ManyConnectionsAtOnce) {
   start();
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 200; ++i) clients.push_back(std::make_unique<Client>(address));
@@ -283,7 +283,7 @@ TEST_F(Echo, ManyConnectionsAtOnce) {
   for (auto& client : clients) EXPECT_EQ(status_line(client->receive()), "HTTP/1.1 200 OK");
 }
 
-TEST_F(Echo, TakenHealthPortThrowsAndFreesTheServingPort) {
+TEST_F(EchoServerTest, TakenHealthPortThrowsAndFreesTheServingPort) {
   start();
   boost::asio::io_context io;
   EchoOptions options;
@@ -293,7 +293,7 @@ TEST_F(Echo, TakenHealthPortThrowsAndFreesTheServingPort) {
   io.run();  // ends: nothing was left behind
 }
 
-TEST_F(Echo, StopClosesEverything) {
+TEST_F(EchoServerTest, StopClosesEverything) {
   start();
   Client client(address);
   client.send(get("/")).receive();

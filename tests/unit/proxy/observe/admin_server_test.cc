@@ -21,9 +21,9 @@ using test::Client;
 using test::get;
 using test::status_line;
 
-class Admin : public ::testing::Test {
+class AdminServerTest : public ::testing::Test {
  protected:
-  ~Admin() override { context.run([this] { server.reset(); }); }
+  ~AdminServerTest() override { context.run([this] { server.reset(); }); }
 
   const conf::Address& start(const conf::Address& address = any_port()) {
     context.run([&] {
@@ -46,7 +46,7 @@ class Admin : public ::testing::Test {
   std::atomic<bool> ready = true;
 };
 
-TEST_F(Admin, AnswersEachPage) {
+TEST_F(AdminServerTest, AnswersEachPage) {
   start();
   const struct {
     const char* target;
@@ -72,7 +72,7 @@ TEST_F(Admin, AnswersEachPage) {
   }
 }
 
-TEST_F(Admin, IndexNamesThePages) {
+TEST_F(AdminServerTest, IndexNamesThePages) {
   start();
   const std::string response = Client(bound).send(get("/")).receive();
   for (const char* page : {"/livez", "/readyz", "/metrics", "/services"}) {
@@ -80,7 +80,7 @@ TEST_F(Admin, IndexNamesThePages) {
   }
 }
 
-TEST_F(Admin, NotReadyIs503WithTheReason) {
+TEST_F(AdminServerTest, NotReadyIs503WithTheReason) {
   start();
   ready = false;
   const std::string response = Client(bound).send(get("/readyz")).receive();
@@ -88,7 +88,7 @@ TEST_F(Admin, NotReadyIs503WithTheReason) {
   EXPECT_EQ(body_of(response), "not ready: draining\n");
 }
 
-TEST_F(Admin, EveryAnswerForbidsCachingAndSniffingAndAllowsNoOtherOrigin) {
+TEST_F(AdminServerTest, EveryAnswerForbidsCachingAndSniffingAndAllowsNoOtherOrigin) {
   start();
   for (const char* target : {"/metrics", "/services", "/", "/nothing"}) {
     const std::string response = Client(bound).send(get(target, "Origin: http://evil.example\r\n")).receive();
@@ -98,7 +98,7 @@ TEST_F(Admin, EveryAnswerForbidsCachingAndSniffingAndAllowsNoOtherOrigin) {
   }
 }
 
-TEST_F(Admin, HeadHasTheLengthAndNoBody) {
+TEST_F(AdminServerTest, HeadHasTheLengthAndNoBody) {
   start();
   Client client(bound);
   const std::string response = client.send("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").receive(true);
@@ -107,7 +107,7 @@ TEST_F(Admin, HeadHasTheLengthAndNoBody) {
   EXPECT_EQ(body_of(client.send(get("/livez")).receive()), "live\n") << "no octet of a body was left in between";
 }
 
-TEST_F(Admin, RefusesWhatItShould) {
+TEST_F(AdminServerTest, RefusesWhatItShould) {
   start();
   const struct {
     const char* description;
@@ -132,14 +132,14 @@ TEST_F(Admin, RefusesWhatItShould) {
   }
 }
 
-TEST_F(Admin, Http10WithoutHostIsAnswered) {
+TEST_F(AdminServerTest, Http10WithoutHostIsAnswered) {
   start();
   const std::string response = Client(bound).send("GET /livez HTTP/1.0\r\n\r\n").receive_all();
   EXPECT_EQ(status_line(response), "HTTP/1.0 200 OK") << "load balancers probe so";
   EXPECT_EQ(body_of(response), "live\n");
 }
 
-TEST_F(Admin, PipelinedRequestsAreAnsweredInOrder) {
+TEST_F(AdminServerTest, PipelinedRequestsAreAnsweredInOrder) {
   start();
   Client client(bound);
   client.send(get("/livez") + get("/metrics") + get("/readyz"));
@@ -148,7 +148,7 @@ TEST_F(Admin, PipelinedRequestsAreAnsweredInOrder) {
   EXPECT_EQ(body_of(client.receive()), "ready\n");
 }
 
-TEST_F(Admin, SourceThatThrowsIs500AndTheServerGoesOn) {
+TEST_F(AdminServerTest, SourceThatThrowsIs500AndTheServerGoesOn) {
   context.run([&] {
     server = std::make_unique<AdminServer>(
         context.io(), any_port(),
@@ -164,7 +164,7 @@ TEST_F(Admin, SourceThatThrowsIs500AndTheServerGoesOn) {
   EXPECT_EQ(body_of(client.send(get("/services")).receive()), "[]\n");
 }
 
-TEST_F(Admin, ConnectionsBeyondTheLimitAreClosedAndOthersStay) {
+TEST_F(AdminServerTest, ConnectionsBeyondTheLimitAreClosedAndOthersStay) {
   start();
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 64; ++i) {
@@ -175,7 +175,7 @@ TEST_F(Admin, ConnectionsBeyondTheLimitAreClosedAndOthersStay) {
   EXPECT_EQ(body_of(clients.front()->send(get("/livez")).receive()), "live\n");
 }
 
-TEST_F(Admin, UnixSocketServesAnyHostAndTheFileGoesAtTheEnd) {
+TEST_F(AdminServerTest, UnixSocketServesAnyHostAndTheFileGoesAtTheEnd) {
   const test::TemporaryDirectory directory;
   const std::string path = directory / "admin.sock";
   start({std::nullopt, path});
@@ -188,7 +188,7 @@ TEST_F(Admin, UnixSocketServesAnyHostAndTheFileGoesAtTheEnd) {
   EXPECT_NE(::stat(path.c_str(), &status), 0);
 }
 
-TEST_F(Admin, StaleUnixSocketIsReplacedAndALiveOneIsNot) {
+TEST_F(AdminServerTest, StaleUnixSocketIsReplacedAndALiveOneIsNot) {
   const test::TemporaryDirectory directory;
   const conf::Address address{std::nullopt, directory / "admin.sock"};
   {
@@ -202,13 +202,13 @@ TEST_F(Admin, StaleUnixSocketIsReplacedAndALiveOneIsNot) {
   EXPECT_EQ(body_of(Client(bound).send(get("/livez")).receive()), "live\n");
 }
 
-TEST_F(Admin, TakenPortThrows) {
+TEST_F(AdminServerTest, TakenPortThrows) {
   start();
   boost::asio::io_context io;
   EXPECT_THROW(AdminServer(io, bound, {}), boost::system::system_error);
 }
 
-TEST_F(Admin, StopClosesConnectionsAndThePort) {
+TEST_F(AdminServerTest, StopClosesConnectionsAndThePort) {
   start();
   Client idle(bound), half(bound);
   EXPECT_EQ(body_of(idle.send(get("/livez")).receive()), "live\n");

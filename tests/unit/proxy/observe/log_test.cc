@@ -19,9 +19,9 @@ namespace {
 using test::read_file;
 using test::TemporaryDirectory;
 
-class Log : public ::testing::Test {
+class LogTest : public ::testing::Test {
  protected:
-  ~Log() override { setup_logging({}); }
+  ~LogTest() override { setup_logging({}); }
 
   conf::Log conf(conf::LogFormat format, std::string level = "info") const { return {std::move(level), format, path}; }
   std::vector<std::string> lines() const {
@@ -35,7 +35,7 @@ class Log : public ::testing::Test {
   std::string path = directory / "log";
 };
 
-TEST_F(Log, HumanLineHasTimeLevelAndMessage) {
+TEST_F(LogTest, HumanLineHasTimeLevelAndMessage) {
   setup_logging(conf(conf::LogFormat::human));
   spdlog::warn("node {} is draining", "a");
   ASSERT_EQ(lines().size(), 1u);
@@ -44,7 +44,7 @@ TEST_F(Log, HumanLineHasTimeLevelAndMessage) {
       << lines()[0];
 }
 
-TEST_F(Log, JsonLineHasTimeLevelAndMessage) {
+TEST_F(LogTest, JsonLineHasTimeLevelAndMessage) {
   setup_logging(conf(conf::LogFormat::json));
   spdlog::error("it said \"no\"\\");
   ASSERT_EQ(lines().size(), 1u);
@@ -54,7 +54,7 @@ TEST_F(Log, JsonLineHasTimeLevelAndMessage) {
   EXPECT_EQ(value.at("time").as_string().size(), std::string("2026-01-31T23:59:59.999Z").size());
 }
 
-TEST_F(Log, MessageWithLineBreaksStaysOneLineInBothFormats) {
+TEST_F(LogTest, MessageWithLineBreaksStaysOneLineInBothFormats) {
   for (const auto format : {conf::LogFormat::human, conf::LogFormat::json}) {
     std::filesystem::remove(path);
     setup_logging(conf(format));
@@ -66,7 +66,7 @@ TEST_F(Log, MessageWithLineBreaksStaysOneLineInBothFormats) {
   }
 }
 
-TEST_F(Log, LevelsBelowTheConfiguredOneAreLeftOut) {
+TEST_F(LogTest, LevelsBelowTheConfiguredOneAreLeftOut) {
   const struct {
     const char* level;
     std::size_t lines;
@@ -79,7 +79,7 @@ TEST_F(Log, LevelsBelowTheConfiguredOneAreLeftOut) {
   }
 }
 
-TEST_F(Log, ReopenFollowsTheRotatedFile) {
+TEST_F(LogTest, ReopenFollowsTheRotatedFile) {
   setup_logging(conf(conf::LogFormat::human));
   spdlog::info("before");
   std::filesystem::rename(path, path + ".1");
@@ -91,7 +91,7 @@ TEST_F(Log, ReopenFollowsTheRotatedFile) {
   EXPECT_NE(lines()[0].find("after"), std::string::npos);
 }
 
-TEST_F(Log, FileThatCannotBeReopenedIsSaidInTheOldOne) {
+TEST_F(LogTest, FileThatCannotBeReopenedIsSaidInTheOldOne) {
   const std::string folder = directory / "folder";
   std::filesystem::create_directory(folder);
   path = folder + "/log";
@@ -105,14 +105,14 @@ TEST_F(Log, FileThatCannotBeReopenedIsSaidInTheOldOne) {
   EXPECT_NE(text.find("still here"), std::string::npos);
 }
 
-TEST_F(Log, FileThatCannotBeOpenedThrowsAndChangesNothing) {
+TEST_F(LogTest, FileThatCannotBeOpenedThrowsAndChangesNothing) {
   setup_logging(conf(conf::LogFormat::human));
   EXPECT_THROW(setup_logging({"info", conf::LogFormat::json, directory / "no/such/folder"}), std::system_error);
   spdlog::info("as before");
   ASSERT_EQ(lines().size(), 1u);
 }
 
-TEST_F(Log, ReconfiguringWhileOtherThreadsLogLosesNoLine) {
+TEST_F(LogTest, ReconfiguringWhileOtherThreadsLogLosesNoLine) {
   setup_logging(conf(conf::LogFormat::human));
   constexpr std::size_t messages = 2000;
   std::thread writer([] {
