@@ -94,9 +94,8 @@ class Upgrade(ProxyTest):
         self.assertEqual(read_frame(client), b"early")
 
     def test_client_end_closes_the_backend(self):
-        index = len(self.app.connections)
         client = self.open_socket()
-        used = max(index - 1, self.app.last().connection.index)
+        used = self.app.last().connection.index
         client.close()
         self.app.wait_closed(used)
 
