@@ -149,8 +149,8 @@ class Upgrade(ProxyTest):
     def test_the_tunnel_is_in_the_access_log_once_it_ended(self):
         client = self.open_socket()
         client.close()
-        record = self.proxy.wait_access(lambda r: r["status"] == 101)[0]
-        self.assertEqual(record["target"], "/ws")
+        record = self.proxy.wait_access(lambda r: r["status"] == 101 and r["target"] == "/ws")[0]
+        self.assertEqual((record["method"], record["failure"]), ("GET", None))
 
 
 if __name__ == "__main__":

@@ -159,11 +159,7 @@ class HAProxyInFront(ProxyTest):
     TEXT = """
 frontend v1
   bind {bind0}
-  default_frontend v2-tlvs
-  bind {bind4}
-  unique-id-format %%{+X}o%%ci-%%cp-%%rt
-  default_backend to-v2-tlvs
-backend to-v1
+  default_backend to-v1
 frontend v2
   bind {bind1}
   default_backend to-v2

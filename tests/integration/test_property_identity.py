@@ -44,7 +44,7 @@ def told(way, request) -> dict:
 
 
 def python_backend(way):
-    """Reads the PROXY header if that is its way, and answers in a form that depends on the request's key."""
+    """Reads the PROXY header if that is its way, and answers in the form that the request asks for."""
 
     def serve(connection):
         if way in ("v1", "v2"):
@@ -57,16 +57,10 @@ def python_backend(way):
             # The client wrote who it is beside its key: whoever else it is taken for is a fault at once.
             if answer["who"] != request.header("x-expected"):
                 raise AssertionError(f"{request.header('x-expected')} was told as {answer['who']}")
-            body, form = json.dumps(answer).encode(), int(request.header("x-key"), 16) % 10
-            if form < 6:
-                connection.send(respond(200, body))
-            elif form < 8:
-                connection.send(respond(200, body, chunked=True))
-            elif form == 8:
-                connection.send(respond(200, body, [("Connection", "close")]))
-                return
-            else:
-                connection.send(respond(200, body, length=False))
+            body, form = json.dumps(answer).encode(), request.header("x-form")
+            fields = [("Connection", "close")] if form == "close" else []
+            connection.send(respond(200, body, fields, chunked=form == "chunked", length=form != "until-close"))
+            if form in ("close", "until-close"):
                 return
 
     return serve
@@ -141,7 +135,7 @@ class PropertyIdentity(ProxyTest):
 
     def run_share(self, identities, seed):
         chance = random.Random(seed)
-        clients = [(i, Client(self.proxy.address(), source=i.source, first=i.first, record=False)) for i in identities]
+        clients = [(i, self.connect(i)) for i in identities]
         try:
             for _ in range(ROUNDS):
                 chance.shuffle(clients)
@@ -154,22 +148,30 @@ class PropertyIdentity(ProxyTest):
 
     def batch(self, chance, identity, client):
         """Some pipelined requests; then their answers, in order. Sometimes the client leaves instead."""
-        sent = []
-        for _ in range(chance.choice([1, 1, 2, 5])):
+        sent, count = [], chance.choice([1, 1, 2, 5])
+        for n in range(count):
             name, key = chance.choice(list(self.kinds)), f"{chance.randrange(1 << 48):012x}"
             who, fields = identity.next_request()
             body = chance.randbytes(chance.choice([0, 0, 5, 1500, 35_000])).hex().encode()
-            fields = [*fields, ("X-Key", key), ("X-Expected", who), ("Accept", "application/json")]
+            # An answer that ends with its connection may end the client's too: only the last one does.
+            form = chance.choice(["length", "length", "chunked", "close", "until-close" if n == count - 1 else "length"])
+            fields += [("X-Key", key), ("X-Expected", who), ("X-Form", form), ("Accept", "application/json")]
             client.request(chance.choice(["POST", "PUT"]) if body else "GET", f"/{name}/{key}", fields, body)
             sent.append((name, key, who, body))
         if chance.random() < 0.05:
             client.reset()
-            return Client(self.proxy.address(), source=identity.source, first=identity.first, record=False)
+            return self.connect(identity)
         for name, key, who, body in sent:
             response = client.read_response()
             port = identity.port or (str(client.local[1]) if identity.kind == "plain" else None)
             self.judge(name, key, who, port, body, response)
+        if response.closes():
+            client.close()
+            return self.connect(identity)
         return client
+
+    def connect(self, identity):
+        return Client(self.proxy.address(), source=identity.source, first=identity.first, record=False)
 
     def judge(self, name, key, who, port, body, response):
         way, kind = self.kinds[name]
