@@ -49,7 +49,9 @@ std::string format_unit(std::uint64_t value, std::span<const Unit> units) {
 Parsed<Milliseconds> parse_duration(std::string_view text) {
   const auto parts = split_unit(text);
   if (parts && parts->unit.empty()) {
-    return {{}, "has no unit", "write " + std::string(text) + "s for seconds, " + std::string(text) + "ms for milliseconds"};
+    return {{},
+            "has no unit",
+            "write " + std::string(text) + "s for seconds, " + std::string(text) + "ms for milliseconds"};
   }
   if (parts) {
     for (const Unit& unit : durations) {
@@ -187,6 +189,14 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
     return is_digit(c) || is_alpha(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   });
+}
+
+bool is_header_value(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool is_request_target(std::string_view text) {
+  return text.starts_with('/') && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
 std::string to_lower(std::string_view text) {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "conf/model.h"
 
 /// The text forms of values in the configuration file, both ways. Pure.
 namespace telltale::conf {
@@ -51,6 +51,10 @@ bool has_control(std::string_view text);
 std::size_t find_bad_utf8(std::string_view text);
 /// A field name, RFC 9110 5.6.2.
 bool is_token(std::string_view text);
+/// Visible ASCII and single blanks: what a header value of ours may be.
+bool is_header_value(std::string_view text);
+/// Starts with `/`; visible ASCII without blanks, RFC 3986.
+bool is_request_target(std::string_view text);
 std::string to_lower(std::string_view text);
 /// Whether this reads as a DNS name: labels of letters, digits, `-` and `_`, the last one not a number.
 bool is_host_name(std::string_view text);

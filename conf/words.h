@@ -1,12 +1,12 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
 #include <string_view>
-
-#include "conf/model.h"
 
 /// The words of the configuration file for the model's enumerations, in the order of their values.
 namespace telltale::conf {
