@@ -7,7 +7,6 @@
 #include <iostream>
 #include <string>
 
-#include "conf/loader.h"
 #include "proxy/cli/check.h"
 #include "proxy/cli/demo.h"
 #include "proxy/cli/echo.h"
@@ -48,9 +47,8 @@ void add_run(CLI::App& app, Action& action) {
 
 void add_check(CLI::App& app, Action& action) {
   static CheckOptions options;
-  options.config_path = default_config_path;
   auto* command = app.add_subcommand("check", "Validate a configuration file; binds nothing. Exit 0 clean, 1 warnings under --strict, 2 errors");
-  command->add_option("-c,--config", options.config_path, "Configuration file")->capture_default_str();
+  command->add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
   command->add_flag("--expand", options.expand, "Print the configuration with every default filled in");
   command->add_flag("--strict", options.strict, "Exit 1 when there are warnings");
   command->callback([&action] { action = [] { return run_check(options, std::cout, std::cerr); }; });
@@ -93,6 +91,13 @@ void add_status(CLI::App& app, Action& action) {
   command->callback([&action] { action = [] { return run_status(options); }; });
 }
 
+void add_schema(CLI::App& app, Action& action) {
+  static SchemaOptions options;
+  auto* command = app.add_subcommand("schema", "Print the JSON Schema of the configuration file");
+  command->add_flag("--markdown", options.markdown, "Print the reference tables instead");
+  command->callback([&action] { action = [] { return run_schema(options, std::cout); }; });
+}
+
 void add_texts(CLI::App& app, Action& action) {
   const auto print = [&app, &action](const char* name, const char* help, std::function<std::string()> text) {
     app.add_subcommand(name, help)->callback([&action, text = std::move(text)] {
@@ -102,7 +107,6 @@ void add_texts(CLI::App& app, Action& action) {
       };
     });
   };
-  print("schema", "Print the JSON Schema of the configuration file", conf::json_schema);
   print("version", "Print the version", [] { return std::string("telltale " TELLTALE_VERSION); });
   print("help", "Print this help", [&app] { return app.help(); });
 }
@@ -118,6 +122,7 @@ int run_command(int argc, char** argv) {
   add_check(app, action);
   add_echo(app, action);
   add_status(app, action);
+  add_schema(app, action);
   add_texts(app, action);
   try {
     app.parse(argc, argv);
