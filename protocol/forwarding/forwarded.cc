@@ -1,10 +1,10 @@
 #include "protocol/forwarding/forwarded.h"
 
-#include <array>
-
 #include "protocol/forwarding/list.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/field_id.h"
+
+#include <array>
 
 namespace telltale::forwarding {
 namespace {

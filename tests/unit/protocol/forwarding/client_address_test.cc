@@ -1,11 +1,11 @@
 #include "protocol/forwarding/client_address.h"
 
+#include "tests/unit/protocol/forwarding/support.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 #include <string_view>
-
-#include "tests/unit/protocol/forwarding/support.h"
 
 namespace telltale::forwarding {
 namespace {
@@ -96,8 +96,7 @@ TEST(ClientAddress, LayersOneAndTwo) {
 TEST(ClientAddress, BelievesAHeaderFromTrustedHopsOnly) {
   const Case cases[] = {
       {"CVE-2024-45806: nobody is trusted by default, loopback and private ranges neither", tcp("127.0.0.1:1"),
-       HeaderTrust{}, "X-Forwarded-For: 192.0.2.1", "127.0.0.1 1 socket", "127.0.0.1!",
-       "192.0.2.1=peer_not_trusted"},
+       HeaderTrust{}, "X-Forwarded-For: 192.0.2.1", "127.0.0.1 1 socket", "127.0.0.1!", "192.0.2.1=peer_not_trusted"},
       {"CVE-2024-45806: a private peer", tcp("10.1.2.3:1"), HeaderTrust{}, "X-Forwarded-For: 192.0.2.1",
        "10.1.2.3 1 socket", "10.1.2.3!", "192.0.2.1=peer_not_trusted"},
       {"an untrusted peer's forged list, every line said", tcp("198.51.100.7:5"), xff(cidrs({"10.0.0.0/8"})),
@@ -107,12 +106,12 @@ TEST(ClientAddress, BelievesAHeaderFromTrustedHopsOnly) {
        "X-Forwarded-For: 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"CVE-2024-24790: a mapped range holds the IPv4 peer", tcp("10.0.0.1:5"), xff(cidrs({"::ffff:10.0.0.0/104"})),
        "X-Forwarded-For: 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
-      {"CVE-2024-24790: a trusted entry in mapped form is stepped over", tcp("10.0.0.1:5"),
-       xff(cidrs({"10.0.0.0/8"})), "X-Forwarded-For: 192.0.2.1, ::ffff:10.0.0.2", "192.0.2.1 0 header",
-       "10.0.0.1 > 10.0.0.2 > 192.0.2.1!", ""},
-      {"the PROXY source, not the socket, is the hop: untrusted", proxied("10.0.0.1:1", "198.51.100.7:5", "203.0.113.1:80"),
-       xff(cidrs({"10.0.0.0/8"})), "X-Forwarded-For: 192.0.2.1", "198.51.100.7 5 proxy_protocol",
-       "10.0.0.1 > 198.51.100.7!", "192.0.2.1=peer_not_trusted"},
+      {"CVE-2024-24790: a trusted entry in mapped form is stepped over", tcp("10.0.0.1:5"), xff(cidrs({"10.0.0.0/8"})),
+       "X-Forwarded-For: 192.0.2.1, ::ffff:10.0.0.2", "192.0.2.1 0 header", "10.0.0.1 > 10.0.0.2 > 192.0.2.1!", ""},
+      {"the PROXY source, not the socket, is the hop: untrusted",
+       proxied("10.0.0.1:1", "198.51.100.7:5", "203.0.113.1:80"), xff(cidrs({"10.0.0.0/8"})),
+       "X-Forwarded-For: 192.0.2.1", "198.51.100.7 5 proxy_protocol", "10.0.0.1 > 198.51.100.7!",
+       "192.0.2.1=peer_not_trusted"},
       {"the PROXY source is a trusted CDN", proxied("10.0.0.1:1", "198.51.100.7:5", "203.0.113.1:80"),
        xff(cidrs({"198.51.100.0/24"})), "X-Forwarded-For: 192.0.2.1", "192.0.2.1 0 header",
        "10.0.0.1 > 198.51.100.7 > 192.0.2.1!", ""},
@@ -145,8 +144,8 @@ TEST(ClientAddress, WalksXForwardedForFromTheRight) {
   const Case cases[] = {
       {"one entry", lb, private_net, "X-Forwarded-For: 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"the first untrusted address from the right, the leftmost is a forgery", lb, private_net,
-       "X-Forwarded-For: 203.0.113.99, 192.0.2.1, 10.0.0.2", "192.0.2.1 0 header",
-       "10.0.0.1 > 10.0.0.2 > 192.0.2.1!", "203.0.113.99=beyond_client"},
+       "X-Forwarded-For: 203.0.113.99, 192.0.2.1, 10.0.0.2", "192.0.2.1 0 header", "10.0.0.1 > 10.0.0.2 > 192.0.2.1!",
+       "203.0.113.99=beyond_client"},
       {"a forged trusted address on the left is not believed either", lb, private_net,
        "X-Forwarded-For: 10.9.9.9, 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", "10.9.9.9=beyond_client"},
       {"garbage left of the client is only reported", lb, private_net, "X-Forwarded-For: <x>, unknown, 192.0.2.1",
@@ -176,8 +175,8 @@ TEST(ClientAddress, WalksXForwardedForFromTheRight) {
        "10.0.0.1!", "010.0.0.2=not_an_address"},
       {"another address on the same line is not a list", lb, private_net, "X-Forwarded-For: 192.0.2.1 10.0.0.2",
        "10.0.0.1 5 socket", "10.0.0.1!", "192.0.2.1 10.0.0.2=not_an_address"},
-      {"a quote hides nothing here", lb, private_net, "X-Forwarded-For: \"203.0.113.99, 192.0.2.1", "192.0.2.1 0 header",
-       "10.0.0.1 > 192.0.2.1!", "\"203.0.113.99=beyond_client"},
+      {"a quote hides nothing here", lb, private_net, "X-Forwarded-For: \"203.0.113.99, 192.0.2.1",
+       "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", "\"203.0.113.99=beyond_client"},
       {"GHSA-5m6w-wvh7-57vm: an alias that a trusted hop let pass is not read", lb, private_net,
        "X-Forwarded-For: 192.0.2.1\nX_Forwarded_For: 203.0.113.99\nx-forwarded_for: 203.0.113.98", "192.0.2.1 0 header",
        "10.0.0.1 > 192.0.2.1!", ""},
@@ -201,8 +200,8 @@ TEST(ClientAddress, WalksForwardedFromTheRight) {
       {"escapes", lb, private_net, R"(Forwarded: for="192\.0.2.1")", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"a comma inside quotes is no separator", lb, private_net, "Forwarded: for=192.0.2.1;host=\"a, for=10.0.0.9\"",
        "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
-      {"an escaped quote does not end the string", lb, private_net, R"(Forwarded: for=192.0.2.1;host="a\", for=10.0.0.9")",
-       "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
+      {"an escaped quote does not end the string", lb, private_net,
+       R"(Forwarded: for=192.0.2.1;host="a\", for=10.0.0.9")", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"an escaped backslash does", lb, private_net, R"(Forwarded: for=192.0.2.1;host="a\\", for=10.0.0.9)",
        "192.0.2.1 0 header", "10.0.0.1 > 10.0.0.9 > 192.0.2.1!", ""},
       {"an open quote of the client's cannot swallow the trusted hop's element", lb, private_net,
@@ -226,8 +225,8 @@ TEST(ClientAddress, WalksForwardedFromTheRight) {
        "for=\"_x:_y\"=not_an_address"},
       {"IPv6 without brackets", lb, private_net, "Forwarded: for=\"2001:db8::1\"", "10.0.0.1 5 socket", "10.0.0.1!",
        "for=\"2001:db8::1\"=not_an_address"},
-      {"empty elements are skipped", lb, private_net, "Forwarded: ,, for=192.0.2.1 , ,\nForwarded: ", "192.0.2.1 0 header",
-       "10.0.0.1 > 192.0.2.1!", ""},
+      {"empty elements are skipped", lb, private_net,
+       "Forwarded: ,, for=192.0.2.1 , ,\nForwarded: ", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"X-Forwarded-For beside it is not looked at", lb, private_net,
        "Forwarded: for=192.0.2.1\nX-Forwarded-For: 203.0.113.99", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"from an untrusted peer", tcp("198.51.100.7:5"), private_net, "Forwarded: for=192.0.2.1",
@@ -254,8 +253,9 @@ TEST(ClientAddress, CountsTrustedHopsFromTheRight) {
       {"a bad token among the counted ends the walk", lb, xff(peers(), 3),
        "X-Forwarded-For: 192.0.2.1, unknown, 198.51.100.2", "198.51.100.2 0 header", "10.0.0.1 > 198.51.100.2!",
        "unknown=not_an_address"},
-      {"Forwarded counts too", lb, forwarded(peers(), 2), "Forwarded: for=203.0.113.99, for=192.0.2.1, for=198.51.100.2",
-       "192.0.2.1 0 header", "10.0.0.1 > 198.51.100.2 > 192.0.2.1!", "for=203.0.113.99=beyond_client"},
+      {"Forwarded counts too", lb, forwarded(peers(), 2),
+       "Forwarded: for=203.0.113.99, for=192.0.2.1, for=198.51.100.2", "192.0.2.1 0 header",
+       "10.0.0.1 > 198.51.100.2 > 192.0.2.1!", "for=203.0.113.99=beyond_client"},
   };
   for (const Case& c : cases) check(c);
 }
@@ -270,13 +270,13 @@ TEST(ClientAddress, ReadsASingleAddressHeader) {
        "2001:db8::1 80 header", "10.0.0.1 > 2001:db8::1!", ""},
       {"a name of one's own", cdn, single("x-acme-client", peers()), "Accept: */*\nX-ACME-Client: 192.0.2.1",
        "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
-      {"a name of one's own with an underscore", cdn, single("x_acme", peers()), "X-Acme: 203.0.113.99\nX_Acme: 192.0.2.1",
-       "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
+      {"a name of one's own with an underscore", cdn, single("x_acme", peers()),
+       "X-Acme: 203.0.113.99\nX_Acme: 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"one of a family", cdn, single("x-forwarded-tls-client", peers()),
        "X-Forwarded-Tls-Other: 203.0.113.99\nX-Forwarded-Tls-Client: 192.0.2.1", "192.0.2.1 0 header",
        "10.0.0.1 > 192.0.2.1!", ""},
-      {"the address itself may be in a trusted range", cdn, single("true-client-ip", peers()), "True-Client-IP: 10.0.0.9",
-       "10.0.0.9 0 header", "10.0.0.1 > 10.0.0.9!", ""},
+      {"the address itself may be in a trusted range", cdn, single("true-client-ip", peers()),
+       "True-Client-IP: 10.0.0.9", "10.0.0.9 0 header", "10.0.0.1 > 10.0.0.9!", ""},
       {"GHSA-5m6w-wvh7-57vm: an alias is not read", cdn, single("x-acme-client", peers()),
        "X_Acme_Client: 203.0.113.99\nX-Acme-Client: 192.0.2.1", "192.0.2.1 0 header", "10.0.0.1 > 192.0.2.1!", ""},
       {"two lines: nobody can say which the hop wrote", cdn, single("x-real-ip", peers()),
@@ -343,8 +343,9 @@ TEST(ClientAddress, BoundsForwardedToo) {
             ResolveStatus::ok);
   EXPECT_EQ(resolve_client_address(lb, fields("Forwarded: " + repeated("for=_x", 65)), trusted, result),
             ResolveStatus::list_too_long);
-  EXPECT_EQ(resolve_client_address(lb, fields("Forwarded: for=_x;host=\"" + repeated(",", 500) + "\""), trusted, result),
-            ResolveStatus::ok)
+  EXPECT_EQ(
+      resolve_client_address(lb, fields("Forwarded: for=_x;host=\"" + repeated(",", 500) + "\""), trusted, result),
+      ResolveStatus::ok)
       << "commas in quotes are not entries";
   const std::string backslashes = "Forwarded: host=\"" + repeated("\\\"", 4000, "") + "\"";
   EXPECT_EQ(resolve_client_address(lb, fields(backslashes), trusted, result), ResolveStatus::ok);
@@ -372,8 +373,28 @@ TEST(ClientAddress, AResultIsClearedBeforeItIsUsedAgain) {
 
 TEST(ClientAddress, NothingThatAClientPutsOnTheLeftChangesTheResult) {
   const std::string_view attacks[] = {
-      "\"", "\\", "\"\\", ",", ", ,", "for=\"", "for=\"\\", "for=10.0.0.9;host=\"a", "=", ";", "10.0.0.9", "unknown",
-      "for=10.0.0.9", "\\\"", "\"\"", "\"\\\"", "for=\"10.0.0.9, for=10.0.0.8", "\t", "\xFF", "for=\"a\\\\\"", "[", "]:80",
+      "\"",
+      "\\",
+      "\"\\",
+      ",",
+      ", ,",
+      "for=\"",
+      "for=\"\\",
+      "for=10.0.0.9;host=\"a",
+      "=",
+      ";",
+      "10.0.0.9",
+      "unknown",
+      "for=10.0.0.9",
+      "\\\"",
+      "\"\"",
+      "\"\\\"",
+      "for=\"10.0.0.9, for=10.0.0.8",
+      "\t",
+      "\xFF",
+      "for=\"a\\\\\"",
+      "[",
+      "]:80",
   };
   ClientAddress result;
   for (const std::string_view left : attacks) {

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "protocol/forwarding/client_address.h"
+#include "protocol/http/header_block.h"
+
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "protocol/forwarding/client_address.h"
-#include "protocol/http/header_block.h"
 
 namespace telltale::forwarding::test {
 
