@@ -27,7 +27,7 @@ struct ForwardedElement {
 };
 
 /// Parses one element, without the commas around it. Parameter names in any case; white space is accepted around `;`.
-/// False: not the grammar of RFC 7239 4, or a parameter repeated, or more than 16 of them. No allocation.
+/// False: not the grammar of RFC 7239 4, or a parameter repeated, or more than twelve extensions. No allocation.
 bool parse_forwarded_element(std::string_view text, ForwardedElement& out);
 
 /// RFC 7239 6: who a hop says it is.
