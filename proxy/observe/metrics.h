@@ -55,7 +55,7 @@ struct ServiceMetrics {
 /// One worker's counters, indexed as the snapshot's listeners and services are. `local` is what never reached a
 /// service: local replies, redirects, bad requests.
 struct WorkerMetrics {
-  WorkerMetrics(std::size_t listeners, std::size_t services);
+  WorkerMetrics(std::size_t listener_count, std::size_t service_count);
   std::vector<std::unique_ptr<ListenerMetrics>> listeners;
   std::vector<std::unique_ptr<ServiceMetrics>> services;
   ServiceMetrics local;

@@ -18,6 +18,8 @@ class RouteTable {
   ~RouteTable();
   /// `host` without port, any case; `path` without query. nullptr: no route (404).
   const conf::Route* match(std::string_view host, std::string_view path) const;
+  /// The most slots that any look-up of a host has to visit: a property of the table, for the tests.
+  std::size_t longest_probe() const;
 
  private:
   struct Impl;

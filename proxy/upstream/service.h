@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conf/model.h"
@@ -27,6 +28,8 @@ class HealthVerdict {
   // Control thread only.
   void set(HealthState state, std::string reason, std::chrono::system_clock::time_point now);
   void set_weight(std::int32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
+  /// What the last probe said, when it said it with the state unchanged: since() stays.
+  void set_reason(std::string reason) { reason_ = std::move(reason); }
   const std::string& reason() const { return reason_; }
   std::chrono::system_clock::time_point since() const { return since_; }
 
@@ -48,12 +51,16 @@ struct Endpoint {
   std::string name;
   conf::Address address;
   std::string address_text;
-  std::uint32_t weight = 1;
+  std::uint32_t weight = 1;   ///< configured: the endpoint's times its node's
+  double node_share = 1;      ///< of its node's weight, when a probe of the node gives that; all endpoints' sum is 1
   const Node* node = nullptr;
   std::shared_ptr<HealthVerdict> verdict;  ///< null: no probe of its own
 
   /// Serves only if its node *and* its own probe allow it: the worse of the two; healthy when there is no probe.
   HealthState state() const;
+  /// The configured weight, or with `from_probe` what the node (or the endpoint itself, if its own probe decides) said
+  /// of it last. 0: gets no traffic; a configured 0 stands whatever a probe says.
+  double effective_weight(bool from_probe) const;
 };
 
 /// What a route names. Immutable; workers share it. `version()` moves when any verdict of it changed, so that balancers

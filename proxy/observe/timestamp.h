@@ -1,0 +1,24 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace telltale::proxy {
+
+/// RFC 3339 in UTC with milliseconds, `2026-01-31T23:59:59.999Z`. The part before the second's fraction is formatted
+/// once a second and kept. Not thread safe: one object for each writer.
+class Timestamp {
+ public:
+  void append(std::string& out, std::chrono::system_clock::time_point time);
+
+ private:
+  std::int64_t second_ = INT64_MIN;
+  char text_[32] = {};
+  std::size_t size_ = 0;
+};
+
+/// The same, once.
+std::string format_timestamp(std::chrono::system_clock::time_point time);
+
+}  // namespace telltale::proxy
