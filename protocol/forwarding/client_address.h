@@ -41,11 +41,14 @@ struct HeaderTrust {
   enum class Kind : std::uint8_t { none, x_forwarded_for, forwarded, single_address };
   Kind kind = Kind::x_forwarded_for;
   http::FieldId field = http::FieldId::x_forwarded_for;
-  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other`
+  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other` or a family (x_forwarded_tls)
   net::CidrSet trusted;                  ///< hops whose header is believed; nobody by default
   /// The alternative to CIDRs for the walk: exactly this many hops wrote the list, counted from the right; the peer
   /// must still be in `trusted`. 0 = walk by CIDR.
   unsigned trusted_hops = 0;
+  /// More names that claim to say who the client is (`identity_headers` in the configuration), to be treated like those
+  /// of the registry.
+  std::vector<std::string> extra_identity_names;
 };
 
 enum class HopVerdict : std::uint8_t { trusted, client };
@@ -88,7 +91,11 @@ inline constexpr std::size_t max_list_entries = 64;
 inline constexpr std::size_t max_list_octets = 8 * 1024;
 
 /// Works out who the client is. Writes to `result` (cleared first) so that its capacity is reused: no allocation in
-/// the common case. Pure and thread safe.
+/// the common case. On list_too_long the result holds what layers 1 and 2 say. Pure and thread safe.
+///
+/// With trusted_hops, a list shorter than that was written by trusted hops alone, so its leftmost entry is the client.
+/// A single-address header on more than one line is refused as malformed: nobody can tell which line the hop wrote.
+/// Only lines with the header's real name are read: an alias (`x_forwarded_for`) is what a client sneaked past a hop.
 ResolveStatus resolve_client_address(const PeerInfo& peer, const http::HeaderBlock& fields, const HeaderTrust& trust,
                                      ClientAddress& result);
 

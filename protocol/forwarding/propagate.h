@@ -12,7 +12,8 @@
 namespace telltale::forwarding {
 
 /// append: the trusted incoming list + the hop that spoke to us. replace: the client alone. remove: none leaves.
-/// pass: whatever came, joined to one line, untrusted or not. off (Forwarded only): we add none.
+/// pass: whatever came, joined to one line, untrusted or not. off (Forwarded only): we add none, and a believed one
+/// goes on as it came.
 enum class ListMode : std::uint8_t { off, append, replace, remove, pass };
 
 struct ForwardedOptions {

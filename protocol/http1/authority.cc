@@ -1,9 +1,9 @@
 #include "protocol/http1/authority.h"
 
-#include <charconv>
-
 #include "protocol/http1/syntax.h"
 #include "protocol/net/ip_address.h"
+
+#include <charconv>
 
 namespace telltale::http1 {
 namespace {

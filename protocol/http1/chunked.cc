@@ -1,8 +1,8 @@
 #include "protocol/http1/chunked.h"
 
-#include <algorithm>
-
 #include "protocol/http1/syntax.h"
+
+#include <algorithm>
 
 namespace telltale::http1 {
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "protocol/http/header_block.h"
+#include "protocol/http1/octet_rules.h"
+#include "protocol/http1/parser.h"
+
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
@@ -7,16 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/http/header_block.h"
-#include "protocol/http1/octet_rules.h"
-#include "protocol/http1/parser.h"
-
 namespace telltale::http1 {
 
 /// Validates a chunked body (RFC 9112 7.1) so that it can be forwarded as it came, up to and including the last
 /// chunk's line `0\r\n`; the trailer section is parsed and kept apart, to be filtered and written anew. Strict: plain
-/// hex sizes of at most 15 digits, exact CRLFs, extensions by the grammar (no white space but in a closed quoted string)
-/// within a budget. Outcome and error do not depend on how the octets were cut.
+/// hex sizes of at most 15 digits, exact CRLFs, extensions by the grammar (no white space but in a closed quoted
+/// string) within a budget. Outcome and error do not depend on how the octets were cut.
 class ChunkedDecoder {
  public:
   static constexpr std::size_t max_size_line_octets = 256;

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "protocol/http/header_block.h"
+
 #include <boost/system/result.hpp>
 
 #include <cstddef>
 #include <string_view>
-
-#include "protocol/http/header_block.h"
 
 namespace telltale::http1 {
 

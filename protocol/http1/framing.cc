@@ -1,8 +1,8 @@
 #include "protocol/http1/framing.h"
 
-#include <limits>
-
 #include "protocol/http1/syntax.h"
+
+#include <limits>
 
 namespace telltale::http1 {
 namespace {
@@ -31,8 +31,8 @@ boost::system::result<std::optional<BodyFraming>> explicit_framing(const http::H
   if (fields.has(FieldId::transfer_encoding)) {
     // RFC 9112 6.1: from HTTP/1.0 the framing is faulty; with Content-Length it may be smuggling or splitting.
     if (minor == 0 || fields.has(FieldId::content_length)) return Error::bad_framing;
-    const bool exactly_chunked = fields.count(FieldId::transfer_encoding) == 1 &&
-                                 iequals(*fields.first(FieldId::transfer_encoding), "chunked");
+    const bool exactly_chunked =
+        fields.count(FieldId::transfer_encoding) == 1 && iequals(*fields.first(FieldId::transfer_encoding), "chunked");
     if (!exactly_chunked) return judge_codings(fields);
     return BodyFraming{Framing::chunked, 0};
   }

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "protocol/http1/head.h"
+#include "protocol/http1/parser.h"
+
 #include <boost/system/result.hpp>
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "protocol/http1/head.h"
-#include "protocol/http1/parser.h"
 
 /// How a body ends, RFC 9112 6.3, decided once for each head. Whatever two readers could take differently is refused:
 /// bad_framing, or unknown_coding for a coding before `chunked` that we do not speak.

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "protocol/http/header_block.h"
+#include "protocol/http1/octet_rules.h"
+#include "protocol/http1/parser.h"
+
 #include <llhttp.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "protocol/http/header_block.h"
-#include "protocol/http1/octet_rules.h"
-#include "protocol/http1/parser.h"
 
 namespace telltale::http1 {
 

@@ -1,8 +1,8 @@
 #include "protocol/http1/octet_rules.h"
 
-#include <algorithm>
-
 #include "protocol/http1/syntax.h"
+
+#include <algorithm>
 
 namespace telltale::http1 {
 namespace {
@@ -22,9 +22,7 @@ void OctetRules::start(State state, const HeadLimits& limits, std::size_t counte
   name_octets_ = 0;
 }
 
-void OctetRules::start_request(const HeadLimits& limits, std::size_t counted) {
-  start(State::target, limits, counted);
-}
+void OctetRules::start_request(const HeadLimits& limits, std::size_t counted) { start(State::target, limits, counted); }
 
 void OctetRules::start_response(const HeadLimits& limits) { start(State::version, limits, 0); }
 
@@ -114,8 +112,7 @@ const char* OctetRules::scan_target(const char* p, const char* end) {
 }
 
 const char* OctetRules::scan_version(const char* p) {
-  const bool as_expected =
-      index_ < version_start.size() ? *p == version_start[index_] : *p == '0' || *p == '1';
+  const bool as_expected = index_ < version_start.size() ? *p == version_start[index_] : *p == '0' || *p == '1';
   if (!as_expected) {
     const bool other_version = is_digit(*p) && (index_ == major_index || index_ == version_start.size());
     return fail(p, other_version ? Error::bad_version : Error::malformed);

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "protocol/http1/parser.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include "protocol/http1/parser.h"
 
 namespace telltale::http1 {
 

@@ -1,8 +1,8 @@
 #include "protocol/http1/serializer.h"
 
-#include <charconv>
-
 #include "protocol/http1/connection.h"
+
+#include <charconv>
 
 namespace telltale::http1 {
 namespace {

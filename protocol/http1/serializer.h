@@ -1,18 +1,18 @@
 #pragma once
 
+#include "protocol/http1/head.h"
+
 #include <string>
 #include <string_view>
 
-#include "protocol/http1/head.h"
-
 namespace telltale::http1 {
 
-/// Whether a received field belongs to the connection it came by (RFC 9110 7.6.1), as a predicate cheap enough for every
-/// field: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, and what Connection
-/// nominates. Proxy-Authenticate, Proxy-Authorization and Trailer go on, as they do through nginx and HAProxy: we ask
-/// for no credentials of our own and forward trailers. Content-Length is not one of these, but is left to
-/// append_framing(). Connection's nominations were checked by the parser: never an identity, framing or Host field, at
-/// most 10.
+/// Whether a received field belongs to the connection it came by (RFC 9110 7.6.1), as a predicate cheap enough for
+/// every field: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, and what
+/// Connection nominates. Proxy-Authenticate, Proxy-Authorization and Trailer go on, as they do through nginx and
+/// HAProxy: we ask for no credentials of our own and forward trailers. Content-Length is not one of these, but is left
+/// to append_framing(). Connection's nominations were checked by the parser: never an identity, framing or Host field,
+/// at most 10.
 bool is_hop_by_hop(const http::HeaderBlock& fields, http::FieldId id, std::string_view name);
 
 /// Appends `METHOD target HTTP/1.1\r\n` and `Host: authority\r\n` (an empty authority gives an empty Host).

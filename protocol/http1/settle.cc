@@ -25,8 +25,8 @@ boost::system::result<std::optional<Authority>> read_host(const http::HeaderBloc
   return host;
 }
 
-/// RFC 9112 3.2.2: the absolute-form's authority wins over Host. One that differs is refused instead: a backend or cache
-/// that looks at the other one would route the request elsewhere.
+/// RFC 9112 3.2.2: the absolute-form's authority wins over Host. One that differs is refused instead: a backend or
+/// cache that looks at the other one would route the request elsewhere.
 error_code settle_target(RequestHead& head) {
   const auto target = parse_target(head.method, head.target);
   if (!target) return target.error();
@@ -43,7 +43,7 @@ error_code settle_target(RequestHead& head) {
   const bool whole_server = rest.empty() && head.method == Method::options;  // RFC 9112 3.2.4
   head.target.erase(0, head.target.size() - rest.size());
   if (whole_server) {
-    head.target = "*";
+    head.target.assign(1, '*');
   } else if (head.target.empty() || head.target.front() != '/') {
     head.target.insert(0, 1, '/');
   }
@@ -52,8 +52,8 @@ error_code settle_target(RequestHead& head) {
 
 error_code settle_expectation(RequestHead& head) {
   if (!head.fields.has(FieldId::expect)) return {};
-  const bool continues = head.fields.count(FieldId::expect) == 1 &&
-                         iequals(*head.fields.first(FieldId::expect), "100-continue");
+  const bool continues =
+      head.fields.count(FieldId::expect) == 1 && iequals(*head.fields.first(FieldId::expect), "100-continue");
   if (!continues) return Error::bad_expect;
   // RFC 9110 10.1.1: from HTTP/1.0 it is ignored.
   const bool has_body = head.body.kind == Framing::chunked || head.body.length > 0;

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "protocol/http1/head.h"
+#include "protocol/http1/parser.h"
+
 #include <boost/system/error_code.hpp>
 
 #include <string_view>
-
-#include "protocol/http1/head.h"
-#include "protocol/http1/parser.h"
 
 namespace telltale::http1 {
 

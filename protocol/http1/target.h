@@ -1,13 +1,13 @@
 #pragma once
 
+#include "protocol/http1/authority.h"
+#include "protocol/http1/head.h"
+
 #include <boost/system/result.hpp>
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "protocol/http1/authority.h"
-#include "protocol/http1/head.h"
 
 namespace telltale::http1 {
 

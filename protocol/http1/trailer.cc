@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <array>
-
 #include "protocol/http/field_id.h"
 #include "protocol/http1/chunked.h"
+
+#include <algorithm>
+#include <array>
 
 namespace telltale::http1 {
 namespace {

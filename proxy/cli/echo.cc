@@ -55,6 +55,12 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+/// Whether there is somebody to be told about it.
+bool is_fault_of_request(const error_code& error) {
+  return error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
+         error != http::error::partial_message;
+}
+
 /// Everything but the body.
 EchoRequest read_head(const http::request<http::buffer_body>& message) {
   EchoRequest request;
@@ -222,7 +228,6 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
                                         const std::optional<proxy_protocol::Header>& proxy, Answer respond) {
     Parser parser;
     error_code error = co_await connection.read_head_of(parser);
-    if (error == http::error::end_of_stream || error.category() == boost::system::system_category()) co_return false;
     EchoRequest request;
     if (!error) {
       request = read_head(parser.get());
@@ -232,6 +237,7 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
       error = co_await connection.read_body(parser, request);
     }
     if (self->stopped()) co_return false;
+    if (error && !is_fault_of_request(error)) co_return false;
     if (error) {
       co_await connection.refuse("bad request: " + error.message());
       co_return false;

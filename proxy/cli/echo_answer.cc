@@ -6,33 +6,18 @@
 
 #include <algorithm>
 
-#include "protocol/proxy_protocol/serializer.h"
+#include "protocol/proxy_protocol/tlv.h"
 #include "proxy/observe/escape.h"
 
 namespace telltale::proxy {
 namespace {
 
 namespace json = boost::json;
+using proxy_protocol::Tlv;
+using proxy_protocol::TlvRange;
 using proxy_protocol::TlvType;
 
-struct Tlv {
-  std::uint8_t type;
-  std::string_view value;
-};
-
 std::uint8_t octet(char c) { return static_cast<std::uint8_t>(c); }
-
-/// The parser has validated the section: no length leads out of it.
-std::vector<Tlv> split_tlvs(std::string_view section) {
-  std::vector<Tlv> tlvs;
-  while (section.size() >= 3) {
-    const std::size_t size = static_cast<std::size_t>(octet(section[1]) << 8 | octet(section[2]));
-    if (section.size() < 3 + size) break;
-    tlvs.push_back({octet(section[0]), section.substr(3, size)});
-    section.remove_prefix(3 + size);
-  }
-  return tlvs;
-}
 
 std::string hex(std::string_view octets) {
   constexpr char digits[] = "0123456789abcdef";
@@ -44,8 +29,8 @@ std::string hex(std::string_view octets) {
   return out;
 }
 
-std::string tlv_name(std::uint8_t type) {
-  switch (static_cast<TlvType>(type)) {
+std::string tlv_name(TlvType type) {
+  switch (type) {
     case TlvType::alpn: return "alpn";
     case TlvType::authority: return "authority";
     case TlvType::crc32c: return "crc32c";
@@ -60,7 +45,7 @@ std::string tlv_name(std::uint8_t type) {
 
 std::string tlv_value(const Tlv& tlv) {
   const bool printable = std::all_of(tlv.value.begin(), tlv.value.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-  return printable && tlv.type != static_cast<std::uint8_t>(TlvType::crc32c) ? std::string(tlv.value) : hex(tlv.value);
+  return printable && tlv.type != TlvType::crc32c ? std::string(tlv.value) : hex(tlv.value);
 }
 
 std::string proxy_end(const std::optional<net::IpPort>& address, const std::string& path) {
@@ -76,7 +61,7 @@ std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
 void append_proxy_text(std::string& out, const proxy_protocol::Header& header) {
   std::string names;
-  for (const Tlv& tlv : split_tlvs(header.tlvs)) {
+  for (const Tlv& tlv : TlvRange(header.tlvs)) {
     if (!names.empty()) names += ',';
     names += tlv_name(tlv.type);
   }
@@ -90,7 +75,7 @@ void append_proxy_text(std::string& out, const proxy_protocol::Header& header) {
 json::value proxy_json(const std::optional<proxy_protocol::Header>& header) {
   if (!header) return nullptr;
   json::object tlvs;
-  for (const Tlv& tlv : split_tlvs(header->tlvs)) tlvs[tlv_name(tlv.type)] = tlv_value(tlv);
+  for (const Tlv& tlv : TlvRange(header->tlvs)) tlvs[tlv_name(tlv.type)] = tlv_value(tlv);
   const auto end = [](const std::optional<net::IpPort>& address, const std::string& path) {
     const std::string text = proxy_end(address, to_valid_utf8(path));
     return text.empty() ? json::value(nullptr) : json::value(text);

@@ -102,7 +102,10 @@ Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactio
     const auto transaction = transactions.take();
     transaction->client.start(stream, listener.limits.head);
     const http1::Status status = transaction->client.feed(got.octets);
-    if (status != http1::Status::complete && !co_await finish_head(connection, *transaction, status)) co_return;
+    if (status != http1::Status::complete) {
+      const bool whole = co_await finish_head(connection, *transaction, status);
+      if (!whole) co_return;
+    }
 
     const After after = co_await transaction->exchange.run(transaction->client, connection.context());
     if (after == After::keep_alive && !transaction->client.must_close()) continue;

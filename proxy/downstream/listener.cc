@@ -21,7 +21,10 @@ constexpr std::chrono::milliseconds out_of_descriptors_pause{100};
 
 Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
   const auto policy = proxy_policy_for(connection->context().listener->client_ip, connection->context().peer);
-  if (policy != conf::ProxyPolicy::forbid && !co_await read_proxy_headers(*connection, policy)) co_return;
+  if (policy != conf::ProxyPolicy::forbid) {
+    const bool go_on = co_await read_proxy_headers(*connection, policy);
+    if (!go_on) co_return;
+  }
   if (!connection->count_client()) {
     connection->context().metrics->connections_refused.add();
     co_return;

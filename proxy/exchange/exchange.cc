@@ -40,8 +40,8 @@ Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& 
     metrics_->requests_active.sub();
   }
   if (status_ == 0 && !client_->broken()) {
-    co_await send_reply(reply_ ? std::move(*reply_)
-                               : error_reply(failure_status_ != 0 ? failure_status_ : status_for(failure_)));
+    if (!reply_) reply_ = error_reply(failure_status_ != 0 ? failure_status_ : status_for(failure_));
+    co_await send_reply();
   }
   finish();
   if (!response_complete_) co_return After::cut;
@@ -54,7 +54,8 @@ Awaitable<> Exchange::refuse(DownstreamSide& client, const ConnectionContext& co
   failure_ = failure;
   failure_status_ = status;
   connection.metrics->bad_requests.add();
-  co_await send_reply(error_reply(status, failure.error.message()));
+  reply_ = error_reply(status, failure.error.message());
+  co_await send_reply();
   finish();
 }
 

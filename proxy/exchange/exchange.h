@@ -50,7 +50,7 @@ class Exchange {
   Awaitable<bool> receive_head();
   Awaitable<> relay_body();
   Awaitable<bool> flush_client();
-  Awaitable<> send_reply(LocalReply reply);
+  Awaitable<> send_reply();
   Awaitable<> pump_request();
   Awaitable<> stop_pump();
 

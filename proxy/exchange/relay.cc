@@ -14,14 +14,21 @@ using boost::system::error_code;
 Awaitable<> Exchange::talk() {
   client_->abort_with(&upstream_.connection().stream.descriptor());
   stage_request();
-  if (connecting_ && !co_await establish()) co_return;
+  // No co_await stands behind && or ||: GCC 12 destroys the temporary that a short circuit never made.
+  if (connecting_) {
+    const bool established = co_await establish();
+    if (!established) co_return;
+  }
   upload_now();
   if (!failure_ && !request_sent_ && !upload_broken_) {
     pump_running_ = true;
     boost::asio::co_spawn(worker_.loop.get_executor(), pump_request(), boost::asio::detached);
   }
   sent_at_ = worker_.loop.now();
-  if (!failure_ && co_await receive_head()) co_await relay_body();
+  if (!failure_) {
+    const bool answered = co_await receive_head();
+    if (answered) co_await relay_body();
+  }
   if (pump_running_) co_await stop_pump();
 }
 
@@ -195,7 +202,10 @@ Awaitable<> Exchange::relay_body() {
   while (!piece.last) {
     const Progress got = upstream_.read_body(piece);
     if (got == Progress::blocked) {
-      if (client_->flush() != Progress::done && !co_await flush_client()) co_return;
+      if (client_->flush() != Progress::done) {
+        const bool flushed = co_await flush_client();
+        if (!flushed) co_return;
+      }
       upstream_.expires_after(service_->conf().timeouts.response);
       const auto [error] = co_await upstream_.input().async_wait(as_result);
       if (failure_) co_return;
@@ -214,7 +224,10 @@ Awaitable<> Exchange::relay_body() {
       client_failed(Phase::response_write, client_->write_error());
       co_return;
     }
-    if (put == Progress::blocked && !co_await flush_client()) co_return;
+    if (put == Progress::blocked) {
+      const bool flushed = co_await flush_client();
+      if (!flushed) co_return;
+    }
     if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
   }
   response_complete_ = true;
@@ -239,7 +252,9 @@ Awaitable<bool> Exchange::flush_client() {
   }
 }
 
-Awaitable<> Exchange::send_reply(LocalReply reply) {
+/// Answers with reply_.
+Awaitable<> Exchange::send_reply() {
+  const LocalReply& reply = *reply_;
   // What is left of the request and at hand is read, so that the connection can go on; the rest is not waited for.
   BodyPiece piece;
   for (bool more = !failure_ && !client_->request_complete(); more;) {
@@ -257,9 +272,9 @@ Awaitable<> Exchange::send_reply(LocalReply reply) {
   const Progress put = client_->write_body(body, {});
   if (put == Progress::failed) {
     client_failed(Phase::response_write, client_->write_error());
-  } else if (put == Progress::done || co_await flush_client()) {
-    response_complete_ = true;
+    co_return;
   }
+  response_complete_ = co_await flush_client();
 }
 
 }  // namespace telltale::proxy

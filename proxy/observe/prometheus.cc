@@ -8,7 +8,7 @@ namespace telltale::proxy {
 
 void append_double(std::string& out, double value) {
   char text[32];
-  out.append(text, std::to_chars(text, text + sizeof text, value).ptr);
+  out.append(text, std::to_chars(text, text + sizeof text, value, std::chars_format::general).ptr);
 }
 
 void PrometheusWriter::family(std::string_view name, std::string_view type, std::string_view help) {

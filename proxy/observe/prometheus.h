@@ -33,7 +33,7 @@ class PrometheusWriter {
   std::string out_;
 };
 
-/// As the format and JSON write it: shortest that reads back the same.
+/// The shortest form that reads back the same; 0.0005, not 5e-04.
 void append_double(std::string& out, double value);
 
 }  // namespace telltale::proxy

@@ -31,10 +31,10 @@ static struct answer not_found = {"", 0, 0, 0};
 
 struct connection {
   int fd;
-  size_t have;          // octets of requests not yet answered
-  const char* out;      // what is left of the response being sent
+  size_t have;      // octets of requests not yet answered
+  const char* out;  // what is left of the response being sent
   size_t out_left;
-  char* owned;          // `out` of /seen, freed when sent
+  char* owned;  // `out` of /seen, freed when sent
   bool close_after, waits_for_room;
   char in[kMaxHead];
 };
@@ -62,7 +62,8 @@ static void prepare(struct answer* answer, const char* status) {
 static void answer_with_head(struct connection* c, size_t head_bytes) {
   c->owned = malloc(head_bytes + 128);
   if (!c->owned) die("malloc");
-  const int n = sprintf(c->owned, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", head_bytes);
+  const int n =
+      sprintf(c->owned, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", head_bytes);
   memcpy(c->owned + n, c->in, head_bytes);
   c->out = c->owned;
   c->out_left = (size_t)n + head_bytes;
@@ -161,8 +162,8 @@ int main(int argc, char** argv) {
   const int on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1])),
-                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   if (bind(listener, (struct sockaddr*)&address, sizeof address) || listen(listener, 4096)) die("listen");
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

@@ -147,10 +147,7 @@ class Bench:
         if row.idle:
             return self.measure_idle(row, contender)
         process, port = self.running[contender.name]
-        command = ["wrk", "-t1", f"-c{row.connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-        if row.close:
-            command += ["-H", "Connection: close"]
-        command.append(f"http://127.0.0.1:{port}{row.path}")
+        command = self.load_command(row, port, seconds)
         before = process.cpu_ns()
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               preexec_fn=lambda: os.sched_setaffinity(0, {self.options.load_core}))
@@ -158,8 +155,14 @@ class Bench:
         process.assert_alive()
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-        result = parse_wrk(done.stdout)
+        result = parse_wrk(done.stdout) if self.options.wrk else json.loads(done.stdout)
         return result | {"value": cpu / 1e3 / result["requests"], "busy": cpu / 1e9 / result["seconds"]}
+
+    def load_command(self, row: Row, port: int, seconds: int) -> list[str]:
+        if not self.options.wrk:
+            return [self.options.load, str(port), row.path, str(row.connections), str(seconds), *["close"] * row.close]
+        return ["wrk", "-t1", f"-c{row.connections}", f"-d{seconds}s", "--latency", "--timeout", "10s",
+                *["-H", "Connection: close"] * row.close, f"http://127.0.0.1:{port}{row.path}"]
 
     def measure_idle(self, row: Row, contender: cast.Contender) -> dict:
         """A fresh process: its memory with N connections that each made one request, less that before them."""
@@ -219,6 +222,8 @@ def parse_options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--floor", default=str(build / "bench/floor"))
     parser.add_argument("--backend", default=str(build / "bench/backend"))
+    parser.add_argument("--load", default=str(build / "bench/load"))
+    parser.add_argument("--wrk", action="store_true", help="load by wrk, which takes more of the load's core")
     parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
     parser.add_argument("--haproxy", default=shutil.which("haproxy") or "/usr/sbin/haproxy")
     parser.add_argument("--telltale", default=str(build / "telltale"))
@@ -245,9 +250,9 @@ def main(argv: list[str]) -> int:
     players = select(options.contenders,
                      cast.all_contenders(options.floor, options.nginx, options.haproxy, options.telltale),
                      lambda player: player.name)
-    missing = [path for path in [options.backend, *(player.path for player in players)] if not os.access(path, os.X_OK)]
-    if missing or not shutil.which("wrk"):
-        sys.exit(f"bench: missing: {', '.join(missing or ['wrk'])}")
+    missing = [path for path in [options.backend, (shutil.which("wrk") or "wrk") if options.wrk else options.load, *(player.path for player in players)] if not os.access(path, os.X_OK)]
+    if missing:
+        sys.exit(f"bench: missing: {', '.join(missing)}")
     if not {options.proxy_core, options.load_core} <= os.sched_getaffinity(0):
         sys.exit("bench: needs two cores: --proxy-core and --load-core choose them")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,6 +1,6 @@
 // The floor: what it costs to move a request and its response through a process that looks at neither. Every readable
-// descriptor costs one recv and one send, and a share of one epoll_wait; nothing is parsed, logged, timed or pooled. Each
-// client connection has one backend connection of its own.
+// descriptor costs one recv and one send, and a share of one epoll_wait; nothing is parsed, logged, timed or pooled.
+// Each client connection has one backend connection of its own.
 //
 //   floor LISTEN_PORT BACKEND_PORT      both on 127.0.0.1
 #define _GNU_SOURCE

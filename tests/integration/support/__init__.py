@@ -8,8 +8,10 @@ from .case import ProxyTest, main
 from .client import Client
 from .config import config, listener, local_node, service
 from .curl import curl
+from .echo import Echo
 from .haproxy import HAProxy
-from .messages import ProtocolError, Request, Response, respond
+from .health import HealthPort
+from .messages import EndOfStream, ProtocolError, Request, Response, respond
 from .nginx import Nginx
 from .proxy_header import ProxyHeader, parse_proxy_header, proxy_v1, proxy_v2
 from .sockets import black_hole, refused_address
@@ -21,7 +23,10 @@ __all__ = [
     "Client",
     "Connection",
     "DEADLINE",
+    "Echo",
+    "EndOfStream",
     "HAProxy",
+    "HealthPort",
     "Nginx",
     "ProtocolError",
     "ProxyHeader",

@@ -13,8 +13,8 @@ from .process import Process
 from .waiting import DEADLINE, binary_path, wait_until
 
 _LISTENING = re.compile(r"listening on (\S+) \(listener ([^)]+)\)")
-_ADMIN = re.compile(r"admin on (\S+)")
-_READY = re.compile(r"(^|\s)ready\b")
+_ADMIN = re.compile(r'admin on ([^\s"]+)')
+_READY = re.compile(r'(^|[\s"])ready\b')
 _SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer:")
 _SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)\Z")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
