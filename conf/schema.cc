@@ -87,9 +87,9 @@ constexpr Field root_fields[] = {
 
 namespace schema {
 constinit const Object root = {"", "The file", root_fields};
-constinit const Object admin = {"admin", "The admin server, or `admin: off`", admin_fields};
+constinit const Object admin = {"admin", "The admin server", admin_fields};
 constinit const Object log = {"log", "The log", log_fields};
-constinit const Object access_log = {"access_log", "The access log, or `access_log: off`", access_log_fields};
+constinit const Object access_log = {"access_log", "The access log", access_log_fields};
 constinit const Object drain = {"drain", "Draining", drain_fields};
 }  // namespace schema
 
