@@ -102,6 +102,7 @@ void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
     }
     name = to_lower(name);
   }
+  client_ip.header.extra_identity_names = client_ip.identity_headers;
 }
 
 void read_limits(ObjectReader& listener, ListenerLimits& limits) {

@@ -49,8 +49,8 @@ constexpr Field access_log_fields[] = {
     {.name = "file", .type = Type::text, .meaning = "Appended to, reopened at SIGUSR1. Default: standard output."},
     {.name = "text",
      .type = Type::format,
-     .meaning = "The template of `format: text`; `${name}` is the JSON record's field of that name. Environment "
-                "variables are not expanded in it."},
+     .meaning = "The template of `format: text`; `${name}` is the JSON record's field of that name, `$$` a "
+                "dollar. Environment variables are not expanded in it."},
 };
 
 constexpr Field root_fields[] = {
@@ -87,9 +87,9 @@ constexpr Field root_fields[] = {
 
 namespace schema {
 constinit const Object root = {"", "The file", root_fields};
-constinit const Object admin = {"admin", "The admin server, or `admin: off`", admin_fields};
+constinit const Object admin = {"admin", "The admin server", admin_fields};
 constinit const Object log = {"log", "The log", log_fields};
-constinit const Object access_log = {"access_log", "The access log, or `access_log: off`", access_log_fields};
+constinit const Object access_log = {"access_log", "The access log", access_log_fields};
 constinit const Object drain = {"drain", "Draining", drain_fields};
 }  // namespace schema
 

@@ -184,7 +184,9 @@ constexpr Field route_fields[] = {
     {.name = "respond", .type = Type::object, .object = &schema::respond, .meaning = "A fixed answer."},
 };
 constexpr Field listener_fields[] = {
-    {.name = "name", .type = Type::text, .meaning = "For logs and metrics. Default: `listener-1`, `listener-2`, …"},
+    {.name = "name",
+     .type = Type::text,
+     .meaning = "For logs and metrics. Default: `listener-1`, `listener-2` and so on."},
     {.name = "listen",
      .type = Type::address,
      .meaning = "Where to listen. `:8080` is every interface, IPv6 and IPv4; port 0 takes a free one.",

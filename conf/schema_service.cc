@@ -220,11 +220,10 @@ constexpr Field service_fields[] = {
 namespace schema {
 constinit const Object service = {"services[]", "A service", service_fields};
 constinit const Object node = {"services[].nodes[]", "A node", node_fields};
-constinit const Object endpoint = {"services[].endpoints[]", "An endpoint, or its address alone", endpoint_fields};
+constinit const Object endpoint = {"services[].endpoints[]", "An endpoint", endpoint_fields};
 constinit const Object health = {"services[].health", "The probe", health_fields};
 constinit const Object propagate = {"services[].propagate", "What the backends are told", propagate_fields};
-constinit const Object forwarded = {"services[].propagate.forwarded", "The Forwarded field, or its mode alone",
-                                    forwarded_fields};
+constinit const Object forwarded = {"services[].propagate.forwarded", "The Forwarded field", forwarded_fields};
 constinit const Object service_timeouts = {"services[].timeouts", "Timeouts of the backend's side",
                                            service_timeouts_fields};
 constinit const Object pool = {"services[].pool", "The connection pool", pool_fields};

@@ -1,12 +1,12 @@
 #include "protocol/forwarding/client_address.h"
 
-#include <array>
-
 #include "protocol/forwarding/forwarded.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/list.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/header_block.h"
+
+#include <array>
 
 namespace telltale::forwarding {
 namespace {

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "protocol/http/field_id.h"
+#include "protocol/net/cidr.h"
+#include "protocol/net/ip_address.h"
+#include "protocol/proxy_protocol/header.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "protocol/http/field_id.h"
-#include "protocol/net/cidr.h"
-#include "protocol/net/ip_address.h"
-#include "protocol/proxy_protocol/header.h"
 
 namespace telltale::http {
 class HeaderBlock;
@@ -25,11 +25,11 @@ std::string_view to_string(Provenance provenance);
 /// What is known of a connection once its PROXY phase is over. nullopt addresses: a Unix socket, or a header that
 /// named none.
 struct PeerInfo {
-  std::optional<net::IpPort> socket_peer;         ///< who opened the TCP connection to us
-  std::optional<net::IpPort> socket_local;        ///< the address it aimed at
-  std::optional<net::IpPort> proxy_source;        ///< from a believed PROXY header
-  std::optional<net::IpPort> proxy_destination;   ///< likewise
-  bool has_proxy_header = false;                  ///< one was believed, LOCAL included
+  std::optional<net::IpPort> socket_peer;        ///< who opened the TCP connection to us
+  std::optional<net::IpPort> socket_local;       ///< the address it aimed at
+  std::optional<net::IpPort> proxy_source;       ///< from a believed PROXY header
+  std::optional<net::IpPort> proxy_destination;  ///< likewise
+  bool has_proxy_header = false;                 ///< one was believed, LOCAL included
 
   /// The hop that speaks to us as far as layers 1 and 2 know, and what it aimed at.
   const std::optional<net::IpPort>& hop() const { return proxy_source ? proxy_source : socket_peer; }
@@ -59,10 +59,10 @@ struct Hop {
 };
 
 enum class RejectReason : std::uint8_t {
-  peer_not_trusted,    ///< the header came from a hop whose header is not believed
-  not_an_address,      ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
-  beyond_client,       ///< left of the first untrusted address: anyone may have written it
-  malformed,           ///< the header could not be parsed
+  peer_not_trusted,  ///< the header came from a hop whose header is not believed
+  not_an_address,    ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
+  beyond_client,     ///< left of the first untrusted address: anyone may have written it
+  malformed,         ///< the header could not be parsed
 };
 struct Rejected {
   std::string token;  ///< at most 64 octets of it
@@ -75,8 +75,8 @@ struct ClientAddress {
   std::optional<net::IpAddress> address;  ///< nullopt: a Unix socket peer with nothing else known
   std::uint16_t port = 0;                 ///< 0: not known
   Provenance provenance = Provenance::socket;
-  bool header_believed = false;           ///< the hop that spoke to us is trusted for headers (sanitising keeps its header)
-  std::vector<Hop> hops;                  ///< from us outwards; the last one is the client
+  bool header_believed = false;  ///< the hop that spoke to us is trusted for headers (sanitising keeps its header)
+  std::vector<Hop> hops;         ///< from us outwards; the last one is the client
   std::vector<Rejected> rejected;
 
   void clear() {

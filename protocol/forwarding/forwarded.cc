@@ -1,15 +1,15 @@
 #include "protocol/forwarding/forwarded.h"
 
-#include <array>
-
 #include "protocol/forwarding/list.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/field_id.h"
 
+#include <array>
+
 namespace telltale::forwarding {
 namespace {
 
-constexpr std::size_t max_parameters = 16;
+constexpr std::size_t max_extensions = 12;
 
 constexpr bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -117,26 +117,47 @@ class ElementParser {
 
   // RFC 7239 4: each parameter at most once; an extension one as well.
   bool take(std::string_view name, const ForwardedValue& value) {
-    if (count_ == max_parameters) return false;
-    for (std::size_t i = 0; i < count_; ++i) {
-      if (same_name(names_[i], name)) return false;
-    }
-    names_[count_++] = name;
-    if (equal_ignoring_case(name, "for")) out_.for_node = value;
-    if (equal_ignoring_case(name, "by")) out_.by_node = value;
-    if (equal_ignoring_case(name, "host")) out_.host = value;
-    if (equal_ignoring_case(name, "proto")) out_.proto = value;
+    ForwardedValue* const known = known_parameter(name);
+    if (!known) return remember_extension(name);
+    if (known->present) return false;
+    *known = value;
     return true;
   }
 
-  // That `_` and `-` fold as well only refuses more: no reader can then take one name for the other.
-  static bool same_name(std::string_view a, std::string_view b) { return http::folded_equal(a, b); }
+  ForwardedValue* known_parameter(std::string_view name) {
+    switch (name.size()) {
+      case 2:
+        return equal_ignoring_case(name, "by") ? &out_.by_node : nullptr;
+      case 3:
+        return equal_ignoring_case(name, "for") ? &out_.for_node : nullptr;
+      case 4:
+        return equal_ignoring_case(name, "host") ? &out_.host : nullptr;
+      case 5:
+        return equal_ignoring_case(name, "proto") ? &out_.proto : nullptr;
+      default:
+        return nullptr;
+    }
+  }
 
+  bool remember_extension(std::string_view name) {
+    if (extension_count_ == max_extensions) return false;
+    for (std::size_t i = 0; i < extension_count_; ++i) {
+      // That `_` and `-` fold as well only refuses more: no reader can then take one name for the other.
+      if (http::folded_equal({extensions_[i].begin, extensions_[i].size}, name)) return false;
+    }
+    extensions_[extension_count_++] = {name.data(), name.size()};
+    return true;
+  }
+
+  struct Name {
+    const char* begin;
+    std::size_t size;
+  };
   std::string_view text_;
   ForwardedElement& out_;
   std::size_t at_ = 0;
-  std::array<std::string_view, max_parameters> names_;
-  std::size_t count_ = 0;
+  std::size_t extension_count_ = 0;
+  std::array<Name, max_extensions> extensions_;  // the first extension_count_ are set
 };
 
 // The port behind a nodename; 0 for an obfuscated one.

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "protocol/net/ip_address.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "protocol/net/ip_address.h"
 
 namespace telltale::forwarding {
 
@@ -27,7 +27,7 @@ struct ForwardedElement {
 };
 
 /// Parses one element, without the commas around it. Parameter names in any case; white space is accepted around `;`.
-/// False: not the grammar of RFC 7239 4, or a parameter repeated, or more than 16 of them. No allocation.
+/// False: not the grammar of RFC 7239 4, or a parameter repeated, or more than twelve extensions. No allocation.
 bool parse_forwarded_element(std::string_view text, ForwardedElement& out);
 
 /// RFC 7239 6: who a hop says it is.
@@ -38,20 +38,20 @@ struct Node {
     obfuscated,  ///< `_` and an identifier, meaningful only to who wrote it
   };
   Kind kind = Kind::unknown;
-  net::IpPort address;           ///< port 0: none, or an obfuscated one
-  std::string_view identifier;   ///< for obfuscated: with its `_`
+  net::IpPort address;          ///< port 0: none, or an obfuscated one
+  std::string_view identifier;  ///< for obfuscated: with its `_`
 };
 
 /// Parses an unescaped node: `192.0.2.1`, `192.0.2.1:4711`, `[2001:db8::1]`, `[2001:db8::1]:4711`, `unknown`, `_id`,
 /// each with an optional port or obfuscated port (`:_id`). IPv6 must be in brackets. Else nullopt.
 std::optional<Node> parse_node(std::string_view text);
 
-/// Appends a node, quoted where the grammar wants it: `192.0.2.1`, `"192.0.2.1:4711"`, `"[2001:db8::1]"`. Port 0 is left
-/// out.
+/// Appends a node, quoted where the grammar wants it: `192.0.2.1`, `"192.0.2.1:4711"`, `"[2001:db8::1]"`. Port 0 is
+/// left out.
 void append_node(std::string& out, const net::IpPort& node);
 
-/// Appends a value as a token if it is one, else as a quoted-string with its escapes. False, and nothing appended, for a
-/// value that no quoted-string can hold (control octets) or an empty one.
+/// Appends a value as a token if it is one, else as a quoted-string with its escapes. False, and nothing appended, for
+/// a value that no quoted-string can hold (control octets) or an empty one.
 bool append_forwarded_value(std::string& out, std::string_view value);
 
 }  // namespace telltale::forwarding

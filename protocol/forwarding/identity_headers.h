@@ -1,9 +1,9 @@
 #pragma once
 
-#include <string_view>
-
 #include "protocol/forwarding/client_address.h"
 #include "protocol/http/field_id.h"
+
+#include <string_view>
 
 namespace telltale::forwarding {
 

@@ -15,6 +15,9 @@ bool is_escaped(std::string_view text, std::size_t at) {
 // one met from the right, every quote inside is escaped, and the opening one is not, so both directions agree. An
 // unpaired quote swallows what is left of it, never what is right of it.
 std::size_t last_comma_outside_quotes(std::string_view text) {
+  const std::size_t last = text.rfind(',');
+  const std::size_t after = last == std::string_view::npos ? 0 : last + 1;
+  if (text.find('"', after) == std::string_view::npos) return last;  // the usual case
   bool quoted = false;
   for (std::size_t i = text.size(); i-- > 0;) {
     if (text[i] == '"') {

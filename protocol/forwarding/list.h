@@ -1,10 +1,10 @@
 #pragma once
 
+#include "protocol/http/header_block.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include "protocol/http/header_block.h"
 
 namespace telltale::forwarding {
 

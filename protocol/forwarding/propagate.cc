@@ -1,13 +1,13 @@
 #include "protocol/forwarding/propagate.h"
 
-#include <array>
-#include <optional>
-
 #include "protocol/forwarding/forwarded.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/list.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/header_block.h"
+
+#include <array>
+#include <optional>
 
 namespace telltale::forwarding {
 namespace {
@@ -299,7 +299,8 @@ proxy_protocol::Header make_proxy_header(const Propagate& propagate, const Reque
   proxy_protocol::Header header;
   header.version = propagate.proxy_version;
   const auto& destination = facts.peer.destination();
-  if (!facts.client.address || !destination) return header;  // LOCAL: there is no null address to invent (CVE-2024-23327)
+  if (!facts.client.address || !destination)
+    return header;  // LOCAL: there is no null address to invent (CVE-2024-23327)
 
   header.command = proxy_protocol::Command::proxy;
   header.transport = proxy_protocol::Transport::stream;

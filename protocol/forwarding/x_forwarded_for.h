@@ -1,10 +1,10 @@
 #pragma once
 
+#include "protocol/net/ip_address.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "protocol/net/ip_address.h"
 
 namespace telltale::forwarding {
 

@@ -1,6 +1,7 @@
 #include "proxy/cli/echo.h"
 
-#include <sysexits.h>
+#include "protocol/proxy_protocol/parser.h"
+#include "proxy/observe/local_server.h"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -12,10 +13,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <sysexits.h>
 #include <utility>
-
-#include "protocol/proxy_protocol/parser.h"
-#include "proxy/observe/local_server.h"
 
 namespace telltale::proxy {
 namespace {
@@ -57,8 +56,8 @@ std::string lower_case(std::string_view text) {
 
 /// Whether there is somebody to be told about it.
 bool is_fault_of_request(const error_code& error) {
-  return error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
-         error != http::error::partial_message;
+  return error.category() == make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 /// Everything but the body.
@@ -185,9 +184,8 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
   using Status = proxy_protocol::Parser::Status;
 
   std::shared_ptr<LocalServer> listen(asio::io_context& io, const conf::Address& address, Answer respond) {
-    return LocalServer::start(io, address, unix_mode, max_sessions, [self = shared_from_this(), respond](LocalStream& s) {
-      return serve(self, s, respond);
-    });
+    return LocalServer::start(io, address, unix_mode, max_sessions,
+                              [self = shared_from_this(), respond](LocalStream& s) { return serve(self, s, respond); });
   }
 
   /// Health ports get no PROXY header from a prober that knows kube-proxy, but clouds send one.

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "conf/model.h"
+#include "proxy/cli/echo_answer.h"
+
 #include <boost/asio/io_context.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-
-#include "conf/model.h"
-#include "proxy/cli/echo_answer.h"
 
 namespace telltale::proxy {
 

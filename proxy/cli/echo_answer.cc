@@ -1,13 +1,13 @@
 #include "proxy/cli/echo_answer.h"
 
+#include "protocol/proxy_protocol/tlv.h"
+#include "proxy/observe/escape.h"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-
-#include "protocol/proxy_protocol/tlv.h"
-#include "proxy/observe/escape.h"
 
 namespace telltale::proxy {
 namespace {
@@ -31,13 +31,20 @@ std::string hex(std::string_view octets) {
 
 std::string tlv_name(TlvType type) {
   switch (type) {
-    case TlvType::alpn: return "alpn";
-    case TlvType::authority: return "authority";
-    case TlvType::crc32c: return "crc32c";
-    case TlvType::noop: return "noop";
-    case TlvType::unique_id: return "unique_id";
-    case TlvType::ssl: return "ssl";
-    case TlvType::netns: return "netns";
+    case TlvType::alpn:
+      return "alpn";
+    case TlvType::authority:
+      return "authority";
+    case TlvType::crc32c:
+      return "crc32c";
+    case TlvType::noop:
+      return "noop";
+    case TlvType::unique_id:
+      return "unique_id";
+    case TlvType::ssl:
+      return "ssl";
+    case TlvType::netns:
+      return "netns";
   }
   const char code = static_cast<char>(type);
   return hex({&code, 1});
@@ -123,8 +130,8 @@ std::optional<std::string_view> EchoRequest::query() const {
 }
 
 std::string_view EchoRequest::header(std::string_view lower_case_name) const {
-  const auto found = std::find_if(headers.begin(), headers.end(),
-                                  [&](const auto& line) { return line.first == lower_case_name; });
+  const auto found =
+      std::find_if(headers.begin(), headers.end(), [&](const auto& line) { return line.first == lower_case_name; });
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
@@ -179,10 +186,10 @@ bool accepts_json(std::string_view accept) {
 }
 
 std::string NodeHealth::body() const {
-  return json::serialize(json::object{
-             {"service", json::object{{"namespace", service_namespace}, {"name", service_name}}},
-             {"localEndpoints", local_endpoints},
-             {"serviceProxyHealthy", true}}) +
+  return json::serialize(
+             json::object{{"service", json::object{{"namespace", service_namespace}, {"name", service_name}}},
+                          {"localEndpoints", local_endpoints},
+                          {"serviceProxyHealthy", true}}) +
          '\n';
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "protocol/net/ip_address.h"
+#include "protocol/proxy_protocol/header.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -7,9 +10,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "protocol/net/ip_address.h"
-#include "protocol/proxy_protocol/header.h"
 
 namespace telltale::proxy {
 
@@ -20,9 +20,10 @@ struct EchoRequest {
   std::optional<net::IpPort> peer;   ///< who opened the connection; nullopt: a Unix socket
   std::optional<net::IpPort> local;  ///< the address that it was opened to
   std::string method;
-  std::string target;          ///< as in the request line
+  std::string target;  ///< as in the request line
   unsigned http_minor = 1;
-  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case, sorted; lines of one name as they came
+  std::vector<std::pair<std::string, std::string>>
+      headers;                                  ///< names in lower case, sorted; lines of one name as they came
   std::optional<proxy_protocol::Header> proxy;  ///< what the connection began with
   std::string body;                             ///< the first max_shown_body octets of it
   std::uint64_t body_size = 0;

@@ -1,10 +1,10 @@
 #include "proxy/exchange/failure.h"
 
+#include "protocol/http1/parser.h"
+
 #include <boost/system/errc.hpp>
 
 #include <array>
-
-#include "protocol/http1/parser.h"
 
 namespace telltale::proxy {
 namespace {
@@ -60,10 +60,14 @@ std::string_view to_string(Phase phase) {
 
 unsigned status_for(const Failure& failure) {
   switch (failure.side) {
-    case Side::downstream: return status_for_downstream(failure);
-    case Side::upstream: return status_for_upstream(failure);
-    case Side::proxy: return status_for_proxy(failure);
-    case Side::none: break;
+    case Side::downstream:
+      return status_for_downstream(failure);
+    case Side::upstream:
+      return status_for_upstream(failure);
+    case Side::proxy:
+      return status_for_proxy(failure);
+    case Side::none:
+      break;
   }
   return 500;  // asked for without a failure: ours
 }

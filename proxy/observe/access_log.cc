@@ -1,10 +1,10 @@
 #include "proxy/observe/access_log.h"
 
-#include <optional>
-#include <stdexcept>
-
 #include "proxy/observe/access_log_format.h"
 #include "proxy/observe/line_writer.h"
+
+#include <optional>
+#include <stdexcept>
 
 namespace telltale::proxy {
 namespace {

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "conf/model.h"
+#include "proxy/observe/access_record.h"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "conf/model.h"
-#include "proxy/observe/access_record.h"
 
 namespace telltale::proxy {
 
@@ -21,15 +21,15 @@ class AccessLog {
   virtual void write(const AccessRecord& record) = 0;
   virtual void flush() = 0;
   virtual bool pending() const = 0;
-  virtual void reopen() = 0;  ///< SIGUSR1: the file was rotated
+  virtual void reopen() = 0;                  ///< SIGUSR1: the file was rotated
   virtual std::uint64_t dropped() const = 0;  ///< lines lost because the reader was too slow, or gone
 };
 
-/// nullptr when the format is off: the caller then makes no record at all. Throws std::system_error when the file cannot
-/// be opened, std::invalid_argument when the text template is wrong.
+/// nullptr when the format is off: the caller then makes no record at all. Throws std::system_error when the file
+/// cannot be opened, std::invalid_argument when the text template is wrong.
 ///
-/// JSON: one object a line, always with the same fields in the same order, null where there is nothing to say. Text: the
-/// template with each `${name}` replaced by that field, `-` where there is nothing to say; `$$` is a dollar sign.
+/// JSON: one object a line, always with the same fields in the same order, null where there is nothing to say. Text:
+/// the template with each `${name}` replaced by that field, `-` where there is nothing to say; `$$` is a dollar sign.
 /// Whatever a peer sent, a line stays one line and a quoted value stays within its quotes.
 std::unique_ptr<AccessLog> make_access_log(const conf::AccessLog& conf);
 

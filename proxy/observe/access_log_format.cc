@@ -1,21 +1,21 @@
 #include "proxy/observe/access_log_format.h"
 
+#include "proxy/observe/escape.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <stdexcept>
-
-#include "proxy/observe/escape.h"
 
 namespace telltale::proxy {
 namespace {
 
 constexpr std::size_t field_count = static_cast<std::size_t>(AccessField::count_);
 constexpr std::array<std::string_view, field_count> field_names = {
-    "time",        "request_id",   "client",         "client_port",   "provenance",  "peer",       "listener",
-    "route",       "service",      "node",           "endpoint",      "method",      "host",       "target",
-    "protocol",    "status",       "bytes_received", "bytes_sent",    "duration_ms", "connect_ms", "response_ms",
-    "tries",       "reused",       "user_agent",     "failure_side",  "failure_phase", "failure"};
+    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
 
 void append_number(std::string& out, std::uint64_t value) {
   char text[20];
@@ -117,7 +117,8 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       style.open();
       timestamp.append(style.out, record.time);
       return style.close();
-    case AccessField::request_id: return write_request_id(style, record);
+    case AccessField::request_id:
+      return write_request_id(style, record);
     case AccessField::client:
       return record.client != nullptr ? write_address(style, record.client->address) : style.nothing();
     case AccessField::client_port:
@@ -125,31 +126,53 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return append_number(style.out, record.client->port);
     case AccessField::provenance:
       return record.client != nullptr ? style.string(to_string(record.client->provenance)) : style.nothing();
-    case AccessField::peer: return write_peer(style, record.peer);
-    case AccessField::listener: return style.string(record.listener);
-    case AccessField::route: return style.string(record.route);
-    case AccessField::service: return style.string(record.service);
-    case AccessField::node: return style.string(record.node);
-    case AccessField::endpoint: return style.string(record.endpoint);
-    case AccessField::method: return style.string(record.method);
-    case AccessField::host: return style.string(record.host);
-    case AccessField::target: return style.string(record.target);
-    case AccessField::protocol: return style.string(record.protocol);
-    case AccessField::status: return append_number(style.out, record.status);
-    case AccessField::bytes_received: return append_number(style.out, record.bytes_received);
-    case AccessField::bytes_sent: return append_number(style.out, record.bytes_sent);
-    case AccessField::duration_ms: return append_milliseconds(style.out, record.duration);
-    case AccessField::connect_ms: return write_milliseconds(style, record.connect_duration);
-    case AccessField::response_ms: return write_milliseconds(style, record.response_duration);
-    case AccessField::tries: return append_number(style.out, record.tries);
-    case AccessField::reused: style.out += record.reused_connection ? "true" : "false"; return;
-    case AccessField::user_agent: return style.string(record.user_agent);
+    case AccessField::peer:
+      return write_peer(style, record.peer);
+    case AccessField::listener:
+      return style.string(record.listener);
+    case AccessField::route:
+      return style.string(record.route);
+    case AccessField::service:
+      return style.string(record.service);
+    case AccessField::node:
+      return style.string(record.node);
+    case AccessField::endpoint:
+      return style.string(record.endpoint);
+    case AccessField::method:
+      return style.string(record.method);
+    case AccessField::host:
+      return style.string(record.host);
+    case AccessField::target:
+      return style.string(record.target);
+    case AccessField::protocol:
+      return style.string(record.protocol);
+    case AccessField::status:
+      return append_number(style.out, record.status);
+    case AccessField::bytes_received:
+      return append_number(style.out, record.bytes_received);
+    case AccessField::bytes_sent:
+      return append_number(style.out, record.bytes_sent);
+    case AccessField::duration_ms:
+      return append_milliseconds(style.out, record.duration);
+    case AccessField::connect_ms:
+      return write_milliseconds(style, record.connect_duration);
+    case AccessField::response_ms:
+      return write_milliseconds(style, record.response_duration);
+    case AccessField::tries:
+      return append_number(style.out, record.tries);
+    case AccessField::reused:
+      style.out += record.reused_connection ? "true" : "false";
+      return;
+    case AccessField::user_agent:
+      return style.string(record.user_agent);
     case AccessField::failure_side:
       return record.failure ? style.string(to_string(record.failure.side)) : style.nothing();
     case AccessField::failure_phase:
       return record.failure ? style.string(to_string(record.failure.phase)) : style.nothing();
-    case AccessField::failure: return write_failure(style, record);
-    case AccessField::count_: return;
+    case AccessField::failure:
+      return write_failure(style, record);
+    case AccessField::count_:
+      return;
   }
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "proxy/observe/access_record.h"
+#include "proxy/observe/timestamp.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -7,16 +10,38 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/observe/access_record.h"
-#include "proxy/observe/timestamp.h"
-
 namespace telltale::proxy {
 
 /// The fields of a line, in the order in which JSON shows them. field_names has their names.
 enum class AccessField : std::uint8_t {
-  time, request_id, client, client_port, provenance, peer, listener, route, service, node, endpoint, method, host,
-  target, protocol, status, bytes_received, bytes_sent, duration_ms, connect_ms, response_ms, tries, reused, user_agent,
-  failure_side, failure_phase, failure, count_
+  time,
+  request_id,
+  client,
+  client_port,
+  provenance,
+  peer,
+  listener,
+  route,
+  service,
+  node,
+  endpoint,
+  method,
+  host,
+  target,
+  protocol,
+  status,
+  bytes_received,
+  bytes_sent,
+  duration_ms,
+  connect_ms,
+  response_ms,
+  tries,
+  reused,
+  user_agent,
+  failure_side,
+  failure_phase,
+  failure,
+  count_
 };
 std::span<const std::string_view> access_field_names();
 
@@ -32,7 +57,7 @@ class AccessTemplate {
 
  private:
   struct Part {
-    std::string literal;  ///< comes first
+    std::string literal;                      ///< comes first
     AccessField field = AccessField::count_;  ///< count_: none
   };
   std::vector<Part> parts_;

@@ -1,5 +1,8 @@
 #include "proxy/observe/admin_server.h"
 
+#include "proxy/observe/host_check.h"
+#include "proxy/observe/local_server.h"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -7,9 +10,6 @@
 
 #include <chrono>
 #include <utility>
-
-#include "proxy/observe/host_check.h"
-#include "proxy/observe/local_server.h"
 
 namespace telltale::proxy {
 namespace {
@@ -21,8 +21,8 @@ using boost::system::error_code;
 
 constexpr std::size_t max_sessions = 64;
 constexpr std::uint32_t max_head_bytes = 16 * 1024;
-constexpr std::uint64_t max_body_bytes = 16 * 1024;  // of a request whose body nobody wants
-constexpr auto request_timeout = std::chrono::seconds(30);   // idle time before it included
+constexpr std::uint64_t max_body_bytes = 16 * 1024;         // of a request whose body nobody wants
+constexpr auto request_timeout = std::chrono::seconds(30);  // idle time before it included
 constexpr auto response_timeout = std::chrono::seconds(30);
 constexpr unsigned unix_mode = 0660;
 
@@ -62,8 +62,8 @@ constexpr struct {
   std::string_view path;
   Page (*make)(const AdminSource&);
 } pages[] = {
-    {"/", index_page},         {"/livez", live_page},     {"/healthz", live_page},
-    {"/readyz", ready_page},   {"/metrics", metrics_page}, {"/services", services_page},
+    {"/", index_page},       {"/livez", live_page},      {"/healthz", live_page},
+    {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
 };
 
 Page find_page(const AdminSource& source, std::string_view target) {
@@ -79,7 +79,8 @@ Page answer(const AdminSource& source, const Request& request, bool check_host) 
     return {.status = http::status::bad_request, .body = "one Host field is needed\n"};  // RFC 9112 3.2
   }
   if (check_host && request.count(http::field::host) == 1 && !is_local_host_field(request[http::field::host])) {
-    return {.status = http::status::misdirected_request, .body = "ask for localhost or an IP address, not for a name\n"};
+    return {.status = http::status::misdirected_request,
+            .body = "ask for localhost or an IP address, not for a name\n"};
   }
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
     return {.status = http::status::method_not_allowed, .body = "GET and HEAD only\n"};
@@ -98,7 +99,8 @@ std::optional<Page> page_for(error_code error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return Page{.status = http::status::request_header_fields_too_large, .body = "head too large\n"};
   }
-  if (error == http::error::body_limit) return Page{.status = http::status::payload_too_large, .body = "body too large\n"};
+  if (error == http::error::body_limit)
+    return Page{.status = http::status::payload_too_large, .body = "body too large\n"};
   return Page{.status = http::status::bad_request, .body = error.message() + "\n"};
 }
 

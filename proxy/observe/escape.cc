@@ -58,24 +58,26 @@ bool is_deceptive(std::uint32_t c) {
 }
 
 void append_u_escape(std::string& out, std::uint32_t c) {
-  const char text[] = {'\\',
-                       'u',
-                       hex_digits[c >> 12 & 0xf],
-                       hex_digits[c >> 8 & 0xf],
-                       hex_digits[c >> 4 & 0xf],
-                       hex_digits[c & 0xf]};
+  const char text[] = {
+      '\\', 'u', hex_digits[c >> 12 & 0xf], hex_digits[c >> 8 & 0xf], hex_digits[c >> 4 & 0xf], hex_digits[c & 0xf]};
   out.append(text, sizeof text);
 }
 
 /// The two-character escape of a control that has one; 0 if it has none.
 char short_escape(std::uint32_t c) {
   switch (c) {
-    case '\b': return 'b';
-    case '\t': return 't';
-    case '\n': return 'n';
-    case '\f': return 'f';
-    case '\r': return 'r';
-    default: return 0;
+    case '\b':
+      return 'b';
+    case '\t':
+      return 't';
+    case '\n':
+      return 'n';
+    case '\f':
+      return 'f';
+    case '\r':
+      return 'r';
+    default:
+      return 0;
   }
 }
 
@@ -88,8 +90,8 @@ void append_control(std::string& out, std::uint32_t c) {
   }
 }
 
-/// Walks `text`: runs of plain octets are appended as they are, anything else is given to `special(code_point, octets)`,
-/// with an empty `octets` for an octet that is not UTF-8.
+/// Walks `text`: runs of plain octets are appended as they are, anything else is given to `special(code_point,
+/// octets)`, with an empty `octets` for an octet that is not UTF-8.
 template <class Special>
 void walk(std::string& out, std::string_view text, Special special) {
   std::size_t start = 0;

@@ -1,8 +1,8 @@
 #include "proxy/observe/host_check.h"
 
-#include <algorithm>
-
 #include "protocol/net/ip_address.h"
+
+#include <algorithm>
 
 namespace telltale::proxy {
 namespace {
@@ -14,9 +14,8 @@ bool is_port(std::string_view text) {
 bool ends_with_ignoring_case(std::string_view text, std::string_view lower_case_end) {
   if (text.size() < lower_case_end.size()) return false;
   text.remove_prefix(text.size() - lower_case_end.size());
-  return std::equal(text.begin(), text.end(), lower_case_end.begin(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a | 0x20) : a) == b;
-  });
+  return std::equal(text.begin(), text.end(), lower_case_end.begin(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a | 0x20) : a) == b; });
 }
 
 }  // namespace

@@ -1,20 +1,20 @@
 #include "proxy/observe/line_writer.h"
 
-#include <fcntl.h>
-#include <poll.h>
+#include <climits>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <climits>
+#include <fcntl.h>
 #include <mutex>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -34,7 +34,7 @@ int open_path(const std::string& path) {
 /// A socket cannot be opened so, nor a pipe of another user's. A regular file keeps its description, because standard
 /// error may share its offset.
 int open_standard_output() {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(STDOUT_FILENO, &status) == 0 && !S_ISREG(status.st_mode)) {
     const int descriptor = ::open("/proc/self/fd/1", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (descriptor >= 0) return descriptor;
@@ -45,7 +45,8 @@ int open_standard_output() {
 int open_or_throw(const std::string& path) {
   const int descriptor = path.empty() ? open_standard_output() : open_path(path);
   if (descriptor < 0) {
-    throw std::system_error(errno, std::generic_category(), "access log " + (path.empty() ? "on standard output" : path));
+    throw std::system_error(errno, std::generic_category(),
+                            "access log " + (path.empty() ? "on standard output" : path));
   }
   return descriptor;
 }
@@ -64,7 +65,7 @@ struct LineWriter::Output {
 };
 
 std::shared_ptr<LineWriter::Output> LineWriter::shared_output(int descriptor) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0 || S_ISREG(status.st_mode)) return nullptr;
   static std::mutex mutex;
   static std::vector<std::weak_ptr<Output>> outputs;
@@ -91,7 +92,7 @@ LineWriter::LineWriter(int descriptor, std::string path) : path_(std::move(path)
 void LineWriter::attach(int descriptor) {
   descriptor_ = descriptor;
   output_ = shared_output(descriptor);
-  struct stat status {};
+  struct stat status{};
   socket_ = ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
   may_block_ = output_ && !socket_ && (::fcntl(descriptor, F_GETFL) & O_NONBLOCK) == 0;
 }
@@ -155,8 +156,8 @@ LineWriter::Progress LineWriter::write_chunk() {
   if (may_block_ && !is_writable(descriptor_, 0)) return Progress::none;
   const char* data = buffer_.data() + written_;
   const std::size_t size = next_chunk();
-  const ssize_t result = socket_ ? ::send(descriptor_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                 : ::write(descriptor_, data, size);
+  const ssize_t result =
+      socket_ ? ::send(descriptor_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) : ::write(descriptor_, data, size);
   if (result > 0) {
     written_ += static_cast<std::size_t>(result);
     mid_line_ = buffer_[written_ - 1] != '\n';

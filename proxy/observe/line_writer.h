@@ -11,9 +11,9 @@ namespace telltale::proxy {
 /// same output. Never blocks its thread on a slow reader: what cannot be written waits here, up to max_pending_bytes;
 /// lines beyond that are dropped and counted.
 ///
-/// A file is opened with O_APPEND: one write(2) of whole lines does not mix with another. A pipe, a socket or a terminal
-/// may take part of a line; the writer that has left one unfinished holds the output until it is finished, and the
-/// others keep their lines meanwhile. The process is to ignore SIGPIPE.
+/// A file is opened with O_APPEND: one write(2) of whole lines does not mix with another. A pipe, a socket or a
+/// terminal may take part of a line; the writer that has left one unfinished holds the output until it is finished, and
+/// the others keep their lines meanwhile. The process is to ignore SIGPIPE.
 class LineWriter {
  public:
   static constexpr std::size_t max_pending_bytes = 1024 * 1024;

@@ -1,14 +1,13 @@
 #include "proxy/observe/local_acceptor.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <array>
 #include <cstring>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 namespace telltale::proxy {
@@ -52,7 +51,7 @@ std::optional<net::IpPort> to_ip_port(const asio::generic::stream_protocol::endp
 /// Removes a socket that a process left behind when it died. One that answers, or a file that is no socket, stays, and
 /// the bind then says so.
 void remove_stale_socket(asio::io_context& io, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   Unix::socket probe(io);
   boost::system::error_code error;

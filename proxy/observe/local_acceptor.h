@@ -1,12 +1,12 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <optional>
-
-#include "conf/model.h"
 
 /// What the small Beast servers (admin, echo) share: one code path for TCP and Unix sockets. Not for the data path.
 namespace telltale::proxy {

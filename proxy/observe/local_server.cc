@@ -1,15 +1,14 @@
 #include "proxy/observe/local_server.h"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <spdlog/spdlog.h>
 
-#include <array>
 #include <chrono>
 #include <exception>
+#include <vector>
 
 namespace telltale::proxy {
 namespace {
@@ -41,7 +40,11 @@ std::shared_ptr<LocalServer> LocalServer::start(asio::io_context& io, const conf
 
 LocalServer::LocalServer(asio::io_context& io, const conf::Address& address, unsigned unix_mode,
                          std::size_t max_sessions, Session session)
-    : io_(io), acceptor_(io, address, unix_mode), backoff_(io), max_sessions_(max_sessions), session_(std::move(session)) {}
+    : io_(io),
+      acceptor_(io, address, unix_mode),
+      backoff_(io),
+      max_sessions_(max_sessions),
+      session_(std::move(session)) {}
 
 void LocalServer::stop() {
   stopped_ = true;
@@ -54,7 +57,8 @@ void LocalServer::stop() {
 asio::awaitable<void> LocalServer::accept_loop(std::shared_ptr<LocalServer> self) {
   while (!self->stopped_) {
     error_code error;
-    StreamSocket socket = co_await self->acceptor_.acceptor().async_accept(asio::redirect_error(asio::use_awaitable, error));
+    StreamSocket socket =
+        co_await self->acceptor_.acceptor().async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (self->stopped_) co_return;
     if (!error) {
       if (self->sessions_.size() < self->max_sessions_) self->spawn(std::move(socket));
@@ -90,7 +94,7 @@ asio::awaitable<void> LocalServer::run_session(std::shared_ptr<LocalServer> self
 asio::awaitable<void> linger(LocalStream& stream) {
   error_code error;
   stream.socket().shutdown(asio::socket_base::shutdown_send, error);
-  std::array<char, 4096> scratch;
+  std::vector<char> scratch(4096);
   stream.expires_after(linger_time);
   for (std::size_t total = 0; !error && total < linger_octets;) {
     total += co_await stream.async_read_some(asio::buffer(scratch), asio::redirect_error(asio::use_awaitable, error));

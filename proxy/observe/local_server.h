@@ -1,5 +1,7 @@
 #pragma once
 
+#include "proxy/observe/local_acceptor.h"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -8,8 +10,6 @@
 #include <functional>
 #include <memory>
 #include <set>
-
-#include "proxy/observe/local_acceptor.h"
 
 namespace telltale::proxy {
 

@@ -1,43 +1,53 @@
 #include "proxy/observe/log.h"
 
-#include <fcntl.h>
-#include <poll.h>
+#include "proxy/observe/escape.h"
+#include "proxy/observe/timestamp.h"
+
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <cerrno>
+#include <fcntl.h>
 #include <memory>
 #include <mutex>
+#include <poll.h>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
-
-#include "proxy/observe/escape.h"
-#include "proxy/observe/timestamp.h"
 
 namespace telltale::proxy {
 namespace {
 
 std::string_view level_name(spdlog::level::level_enum level) {
   switch (level) {
-    case spdlog::level::trace: return "trace";
-    case spdlog::level::debug: return "debug";
-    case spdlog::level::info: return "info";
-    case spdlog::level::warn: return "warn";
-    case spdlog::level::err: return "error";
-    default: return "critical";
+    case spdlog::level::trace:
+      return "trace";
+    case spdlog::level::debug:
+      return "debug";
+    case spdlog::level::info:
+      return "info";
+    case spdlog::level::warn:
+      return "warn";
+    case spdlog::level::err:
+      return "error";
+    default:
+      return "critical";
   }
 }
 
 std::string_view level_colour(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
-    case spdlog::level::debug: return "\x1b[2m";
-    case spdlog::level::info: return "\x1b[32m";
-    case spdlog::level::warn: return "\x1b[33m";
-    default: return "\x1b[31m";
+    case spdlog::level::debug:
+      return "\x1b[2m";
+    case spdlog::level::info:
+      return "\x1b[32m";
+    case spdlog::level::warn:
+      return "\x1b[33m";
+    default:
+      return "\x1b[31m";
   }
 }
 
@@ -52,7 +62,9 @@ class LineFormatter : public spdlog::formatter {
     out.append(line_.data(), line_.data() + line_.size());
   }
 
-  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LineFormatter>(format_, colours_); }
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<LineFormatter>(format_, colours_);
+  }
 
  private:
   void format_json(const spdlog::details::log_msg& message, std::string_view text) {
@@ -135,8 +147,8 @@ class Sink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void configure(const conf::Log& conf) {
     Output output = Output::open(conf.file);
-    auto formatter = std::make_unique<LineFormatter>(
-        conf.format, conf.format == conf::LogFormat::human && output.is_terminal());
+    auto formatter =
+        std::make_unique<LineFormatter>(conf.format, conf.format == conf::LogFormat::human && output.is_terminal());
     const std::lock_guard lock(mutex_);
     path_ = conf.file;
     output_ = std::move(output);

@@ -1,10 +1,10 @@
 #include "proxy/observe/metrics_text.h"
 
+#include "proxy/observe/prometheus.h"
+
 #include <array>
 #include <set>
 #include <utility>
-
-#include "proxy/observe/prometheus.h"
 
 namespace telltale::proxy {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 6> code_classes = {"none", "1xx", "2xx", 
 constexpr std::array<HealthState, 4> health_states = {HealthState::unknown, HealthState::healthy, HealthState::draining,
                                                       HealthState::unhealthy};
 
-std::uint64_t sum_listener(Workers workers, std::size_t listener, Counter ListenerMetrics::*counter) {
+std::uint64_t sum_listener(Workers workers, std::size_t listener, Counter ListenerMetrics::* counter) {
   std::uint64_t sum = 0;
   for (const WorkerMetrics* worker : workers) {
     if (listener < worker->listeners.size()) sum += (worker->listeners[listener].get()->*counter).value();
@@ -29,7 +29,7 @@ struct ServiceRow {
   std::string_view name;
   std::vector<const ServiceMetrics*> parts;
 
-  std::uint64_t sum(Counter ServiceMetrics::*counter) const {
+  std::uint64_t sum(Counter ServiceMetrics::* counter) const {
     std::uint64_t sum = 0;
     for (const ServiceMetrics* part : parts) sum += (part->*counter).value();
     return sum;
@@ -56,7 +56,7 @@ template <class Metrics>
 struct Family {
   std::string_view name;
   Kind kind;
-  Counter Metrics::*counter;
+  Counter Metrics::* counter;
   std::string_view help;
 };
 
@@ -98,8 +98,9 @@ void write_proxy_failures(PrometheusWriter& writer, Workers workers, std::span<c
 }
 
 void write_requests(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
-  writer.family("telltale_requests_total", "counter",
-                "Requests by class of the status sent; service is empty for local replies, class none if none was sent.");
+  writer.family(
+      "telltale_requests_total", "counter",
+      "Requests by class of the status sent; service is empty for local replies, class none if none was sent.");
   for (const ServiceRow& row : rows) {
     for (std::size_t code = 0; code < code_classes.size(); ++code) {
       std::uint64_t sum = 0;
@@ -154,6 +155,14 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
   }
 }
 
+void write_access_log(PrometheusWriter& writer, Workers workers) {
+  writer.family("telltale_access_log_dropped_total", "counter",
+                "Access log lines lost because whoever reads the log was too slow, or gone.");
+  std::uint64_t sum = 0;
+  for (const WorkerMetrics* worker : workers) sum += worker->access_log_dropped.value();
+  writer.sample({}, sum);
+}
+
 void write_endpoint_states(PrometheusWriter& writer, Services services) {
   writer.family("telltale_endpoint_state", "gauge", "1 for the state that the endpoint is in, 0 for the others.");
   for (const auto& service : services) {
@@ -164,11 +173,9 @@ void write_endpoint_states(PrometheusWriter& writer, Services services) {
       if (!written.emplace(node, endpoint->name).second) continue;
       const HealthState state = endpoint->state();
       for (const HealthState each : health_states) {
-        writer.sample({{"service", service->name()},
-                       {"node", node},
-                       {"endpoint", endpoint->name},
-                       {"state", to_string(each)}},
-                      std::uint64_t{each == state});
+        writer.sample(
+            {{"service", service->name()}, {"node", node}, {"endpoint", endpoint->name}, {"state", to_string(each)}},
+            std::uint64_t{each == state});
       }
     }
   }
@@ -187,6 +194,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_durations(writer, rows);
   write_services(writer, rows);
   write_endpoint_states(writer, services);
+  write_access_log(writer, workers);
   return writer.take();
 }
 

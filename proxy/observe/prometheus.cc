@@ -1,8 +1,8 @@
 #include "proxy/observe/prometheus.h"
 
-#include <charconv>
-
 #include "proxy/observe/escape.h"
+
+#include <charconv>
 
 namespace telltale::proxy {
 

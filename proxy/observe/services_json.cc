@@ -1,10 +1,10 @@
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
 #include "proxy/observe/escape.h"
 #include "proxy/observe/metrics_text.h"
 #include "proxy/observe/timestamp.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 namespace telltale::proxy {
 namespace {
@@ -28,7 +28,10 @@ json::value health(const std::shared_ptr<HealthVerdict>& verdict) {
 }
 
 json::object render(const Node& node) {
-  return {{"name", text(node.name)}, {"address", text(node.host)}, {"zone", text(node.zone)}, {"health", health(node.verdict)}};
+  return {{"name", text(node.name)},
+          {"address", text(node.host)},
+          {"zone", text(node.zone)},
+          {"health", health(node.verdict)}};
 }
 
 json::object render(const Endpoint& endpoint) {

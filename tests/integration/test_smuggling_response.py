@@ -231,9 +231,9 @@ class PooledConnections(ProxyTest):
         app.release.set()
         first.read_response()
         second.read_response()
-        last = first.get("/c").body
+        last = first.get("/c").body.split()[0]
         for _ in range(3):
-            self.assertEqual(second.get("/d").body, last)
+            self.assertEqual(second.get("/d").body.split()[0], last)
 
     def test_a_client_that_left_early_leaves_no_answer_behind(self):
         app = self.backend(gate)

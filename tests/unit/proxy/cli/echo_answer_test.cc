@@ -1,8 +1,7 @@
 #include "proxy/cli/echo_answer.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
 
 namespace telltale::proxy {
 namespace {
@@ -46,7 +45,8 @@ TEST(EchoText, HasTheLayoutOfTheTutorial) {
             "request_uri=http://10.0.170.92:8080/\n"
             "\n"
             "SERVER VALUES:\n"
-            "server_version=telltale " TELLTALE_VERSION "\n"
+            "server_version=telltale " TELLTALE_VERSION
+            "\n"
             "\n"
             "HEADERS RECEIVED:\n"
             "accept=*/*\n"
@@ -60,9 +60,7 @@ TEST(EchoText, HasTheLayoutOfTheTutorial) {
             "-no body in request-\n");
 }
 
-TEST(EchoText, HasNoProxySectionWithoutAHeader) {
-  EXPECT_EQ(echo_as_text(example()).find("PROXY"), std::string::npos);
-}
+TEST(EchoText, HasNoProxySectionWithoutAHeader) { EXPECT_EQ(echo_as_text(example()).find("PROXY"), std::string::npos); }
 
 TEST(EchoText, LocalHeaderNamesNobody) {
   EchoRequest request = example();
@@ -77,20 +75,25 @@ TEST(EchoText, TargetHostAndQueryAreTakenApart) {
     const char* host;
     const char* expected;
   } rows[] = {
-      {"query", "/a?b=c?d", "h", "real path=/a?b=c?d\nquery=b=c?d\nrequest_version=1.1\nrequest_uri=http://h:8080/a?b=c?d\n"},
+      {"query", "/a?b=c?d", "h",
+       "real path=/a?b=c?d\nquery=b=c?d\nrequest_version=1.1\nrequest_uri=http://h:8080/a?b=c?d\n"},
       {"empty query", "/a?", "h", "real path=/a?\nquery=\nrequest_version=1.1\nrequest_uri=http://h:8080/a?\n"},
       {"port in Host", "/", "h:30080", "real path=/\nquery=nil\nrequest_version=1.1\nrequest_uri=http://h:8080/\n"},
       {"IPv6 Host", "/", "[::1]:8080", "real path=/\nquery=nil\nrequest_version=1.1\nrequest_uri=http://[::1]:8080/\n"},
-      {"absolute form", "http://h/x?y", "h", "real path=/x?y\nquery=y\nrequest_version=1.1\nrequest_uri=http://h:8080/x?y\n"},
-      {"absolute form without a path", "http://h", "h", "real path=/\nquery=nil\nrequest_version=1.1\nrequest_uri=http://h:8080/\n"},
+      {"absolute form", "http://h/x?y", "h",
+       "real path=/x?y\nquery=y\nrequest_version=1.1\nrequest_uri=http://h:8080/x?y\n"},
+      {"absolute form without a path", "http://h", "h",
+       "real path=/\nquery=nil\nrequest_version=1.1\nrequest_uri=http://h:8080/\n"},
       {"asterisk form", "*", "h", "real path=*\nquery=nil\nrequest_version=1.1\nrequest_uri=http://h:8080*\n"},
-      {"a URL in the query", "/r?u=http://x/", "h", "real path=/r?u=http://x/\nquery=u=http://x/\nrequest_version=1.1\nrequest_uri=http://h:8080/r?u=http://x/\n"},
+      {"a URL in the query", "/r?u=http://x/", "h",
+       "real path=/r?u=http://x/\nquery=u=http://x/\nrequest_version=1.1\nrequest_uri=http://h:8080/r?u=http://x/\n"},
   };
   for (const auto& row : rows) {
     EchoRequest request = example();
     request.target = row.target;
     request.headers[1].second = row.host;
-    EXPECT_NE(echo_as_text(request).find(row.expected), std::string::npos) << row.description << '\n' << echo_as_text(request);
+    EXPECT_NE(echo_as_text(request).find(row.expected), std::string::npos) << row.description << '\n'
+                                                                           << echo_as_text(request);
   }
 }
 
@@ -150,7 +153,8 @@ TEST(NodeHealth, AnswersAsKubeProxyDoes) {
   NodeHealth health;
   EXPECT_EQ(health.status(), 200u);
   EXPECT_EQ(health.body(),
-            "{\"service\":{\"namespace\":\"default\",\"name\":\"demo\"},\"localEndpoints\":1,\"serviceProxyHealthy\":true}\n");
+            "{\"service\":{\"namespace\":\"default\",\"name\":\"demo\"},\"localEndpoints\":1,\"serviceProxyHealthy\":"
+            "true}\n");
   health.local_endpoints = 0;
   EXPECT_EQ(health.status(), 503u);
   EXPECT_NE(health.body().find("\"localEndpoints\":0,\"serviceProxyHealthy\":true"), std::string::npos);

@@ -1,13 +1,20 @@
 #include "proxy/cli/echo.h"
 
-#include <gtest/gtest.h>
-
-#include <boost/json/parse.hpp>
-#include <memory>
-
 #include "protocol/proxy_protocol/serializer.h"
 #include "tests/unit/proxy/observe/local_peer.h"
 #include "tests/unit/proxy/observe/temporary_directory.h"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace telltale::proxy {
 namespace {
@@ -21,7 +28,9 @@ using test::status_line;
 
 class EchoServerTest : public ::testing::Test {
  protected:
-  ~EchoServerTest() override { context.run([this] { server.reset(); }); }
+  ~EchoServerTest() override {
+    context.run([this] { server.reset(); });
+  }
 
   void start(EchoOptions options = {}) {
     if (options.listen.ip) options.listen = any_port();
@@ -87,8 +96,8 @@ TEST_F(EchoServerTest, PipelinedRequestsAreAnsweredInOrder) {
   start();
   std::string requests;
   for (int i = 0; i < 50; ++i) {
-    requests += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nb" +
-                std::to_string(10 + i);
+    requests +=
+        "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nb" + std::to_string(10 + i);
   }
   Client client(address);
   client.send(requests);
@@ -117,8 +126,9 @@ TEST_F(EchoServerTest, HeadHasTheLengthAndNoBody) {
 
 TEST_F(EchoServerTest, ChunkedBodyIsPutTogether) {
   start();
-  const auto value = ask("POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-                         "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer: t\r\n\r\n");
+  const auto value =
+      ask("POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer: t\r\n\r\n");
   EXPECT_EQ(value.at("body").as_string(), "hello!");
   EXPECT_EQ(value.at("body_size").to_number<int>(), 6);
 }
@@ -189,8 +199,10 @@ TEST_F(EchoServerTest, PolicyDecidesWhatMayBeginAConnection) {
       {"accept: plain", EchoProxyProtocol::accept, get("/"), "HTTP/1.1 200 OK"},
       {"accept: a method that begins like a header", EchoProxyProtocol::accept, "PUT / HTTP/1.1\r\nHost: h\r\n\r\n",
        "HTTP/1.1 200 OK"},
-      {"accept: LOCAL", EchoProxyProtocol::accept, proxy_v2(proxy_protocol::Command::local) + get("/"), "HTTP/1.1 200 OK"},
-      {"accept: malformed", EchoProxyProtocol::accept, "PROXY TCP4 nonsense\r\n" + get("/"), "HTTP/1.1 400 Bad Request"},
+      {"accept: LOCAL", EchoProxyProtocol::accept, proxy_v2(proxy_protocol::Command::local) + get("/"),
+       "HTTP/1.1 200 OK"},
+      {"accept: malformed", EchoProxyProtocol::accept, "PROXY TCP4 nonsense\r\n" + get("/"),
+       "HTTP/1.1 400 Bad Request"},
       {"require: plain", EchoProxyProtocol::require, get("/"), "HTTP/1.1 400 Bad Request"},
       {"require: a header", EchoProxyProtocol::require, v1 + get("/"), "HTTP/1.1 200 OK"},
   };
@@ -291,6 +303,71 @@ TEST_F(EchoServerTest, TakenHealthPortThrowsAndFreesTheServingPort) {
   options.health_listen = address;
   EXPECT_THROW(EchoServer(io, options), boost::system::system_error);
   io.run();  // ends: nothing was left behind
+}
+
+/// `telltale echo` in a process of its own.
+class EchoProcess {
+ public:
+  explicit EchoProcess(const EchoOptions& options) {
+    int ends[2];
+    if (::pipe(ends) != 0) std::abort();
+    output_ = ends[0];
+    std::fflush(nullptr);  // or the child would write it once more
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(ends[1], STDOUT_FILENO);
+      ::_exit(run_echo(options));
+    }
+    ::close(ends[1]);
+  }
+  ~EchoProcess() {
+    if (pid_ > 0) end(SIGKILL);
+    ::close(output_);
+  }
+  EchoProcess(const EchoProcess&) = delete;
+  EchoProcess& operator=(const EchoProcess&) = delete;
+
+  std::string read_line() const {
+    std::string line;
+    for (char c = 0; ::read(output_, &c, 1) == 1 && c != '\n';) line += c;
+    return line;
+  }
+  /// The wait status.
+  int end(int signal) {
+    int status = -1;
+    ::kill(pid_, signal);
+    ::waitpid(std::exchange(pid_, -1), &status, 0);
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int output_ = -1;
+};
+
+TEST(RunEcho, PrintsItsAddressesAndEndsOnSignals) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    EchoOptions options;
+    options.listen = any_port();
+    options.health_listen = any_port();
+    EchoProcess process(options);
+    for (const std::string prefix : {"listening on ", "health on "}) {
+      const std::string line = process.read_line();
+      ASSERT_TRUE(line.starts_with(prefix)) << line;
+      const conf::Address address{net::parse_ip_port(line.substr(prefix.size())), {}};
+      ASSERT_TRUE(address.ip);
+      EXPECT_EQ(status_line(Client(address).send(get("/healthz")).receive()), "HTTP/1.1 200 OK");
+    }
+    const int status = process.end(signal);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+}
+
+TEST_F(EchoServerTest, TakenPortEndsTheCommandWith71) {
+  start();
+  EchoOptions options;
+  options.listen = address;
+  EXPECT_EQ(run_echo(options), 71);
 }
 
 TEST_F(EchoServerTest, StopClosesEverything) {

@@ -1,12 +1,12 @@
 #include "proxy/exchange/failure.h"
 
-#include <gtest/gtest.h>
+#include "protocol/http1/parser.h"
 
 #include <boost/asio/error.hpp>
+#include <gtest/gtest.h>
+
 #include <set>
 #include <string>
-
-#include "protocol/http1/parser.h"
 
 namespace telltale::proxy {
 namespace {

@@ -1,14 +1,14 @@
 #include "proxy/observe/access_log.h"
 
-#include <gtest/gtest.h>
+#include "proxy/observe/access_log_format.h"
+#include "tests/unit/proxy/observe/temporary_directory.h"
 
 #include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
-
-#include "proxy/observe/access_log_format.h"
-#include "tests/unit/proxy/observe/temporary_directory.h"
 
 namespace telltale::proxy {
 namespace {
@@ -69,8 +69,8 @@ TEST(AccessLogJson, TellsEverythingInOrder) {
 
 TEST(AccessLogJson, NothingKnownIsNull) {
   const auto value = json::parse(json_line({}));
-  for (const char* name : {"request_id", "client", "client_port", "provenance", "peer", "service", "target", "connect_ms",
-                           "response_ms", "failure_side"}) {
+  for (const char* name : {"request_id", "client", "client_port", "provenance", "peer", "service", "target",
+                           "connect_ms", "response_ms", "failure_side"}) {
     EXPECT_TRUE(value.at(name).is_null()) << name;
   }
   EXPECT_EQ(value.at("status").to_number<int>(), 0);
@@ -91,7 +91,8 @@ TEST(AccessLogJson, UnixSocketPeerIsSaid) {
 
 TEST(AccessLogJson, FailureHasSidePhaseAndReason) {
   Example example;
-  example.record.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect, true};
+  example.record.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect,
+                            true};
   auto value = json::parse(json_line(example.record));
   EXPECT_EQ(value.at("failure_side").as_string(), "upstream");
   EXPECT_EQ(value.at("failure_phase").as_string(), "connect");
@@ -104,9 +105,9 @@ TEST(AccessLogJson, FailureHasSidePhaseAndReason) {
 /// Everything that a peer chooses, and the line break, quote and escape with which it would forge a line or a field.
 TEST(AccessLog, HostileValuesForgeNeitherLineNorField) {
   const std::string hostile = "x\",\"status\":200}\r\n{\"forged\":\"\x1b[31m\\\xff\xc2\x85\xe2\x80\xa8\" 200 ";
-  std::string_view AccessRecord::*const fields[] = {&AccessRecord::method, &AccessRecord::host, &AccessRecord::target,
-                                                    &AccessRecord::user_agent, &AccessRecord::failure_detail,
-                                                    &AccessRecord::protocol, &AccessRecord::endpoint};
+  std::string_view AccessRecord::* const fields[] = {
+      &AccessRecord::method,         &AccessRecord::host,     &AccessRecord::target,  &AccessRecord::user_agent,
+      &AccessRecord::failure_detail, &AccessRecord::protocol, &AccessRecord::endpoint};
   for (const auto field : fields) {
     Example example;
     example.record.*field = hostile;
@@ -118,9 +119,10 @@ TEST(AccessLog, HostileValuesForgeNeitherLineNorField) {
     EXPECT_EQ(value.as_object().size(), access_log_variables().size());
     EXPECT_FALSE(value.as_object().contains("forged"));
 
-    const std::string text = text_line("${method} \"${host}\" \"${target}\" \"${user_agent}\" \"${failure}\" "
-                                       "\"${protocol}\" \"${endpoint}\"",
-                                       example.record);
+    const std::string text = text_line(
+        "${method} \"${host}\" \"${target}\" \"${user_agent}\" \"${failure}\" "
+        "\"${protocol}\" \"${endpoint}\"",
+        example.record);
     EXPECT_EQ(text.find('\n'), text.size() - 1);
     EXPECT_EQ(std::count(text.begin(), text.end(), '"'), 12) << text;
     for (const char c : text.substr(0, text.size() - 1)) EXPECT_TRUE(c >= 0x20 && c < 0x7f);

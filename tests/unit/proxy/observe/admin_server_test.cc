@@ -1,15 +1,15 @@
 #include "proxy/observe/admin_server.h"
 
+#include "tests/unit/proxy/observe/local_peer.h"
+#include "tests/unit/proxy/observe/temporary_directory.h"
+
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <atomic>
 #include <memory>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <vector>
-
-#include "tests/unit/proxy/observe/local_peer.h"
-#include "tests/unit/proxy/observe/temporary_directory.h"
 
 namespace telltale::proxy {
 namespace {
@@ -23,7 +23,9 @@ using test::status_line;
 
 class AdminServerTest : public ::testing::Test {
  protected:
-  ~AdminServerTest() override { context.run([this] { server.reset(); }); }
+  ~AdminServerTest() override {
+    context.run([this] { server.reset(); });
+  }
 
   const conf::Address& start(const conf::Address& address = any_port()) {
     context.run([&] {
@@ -180,7 +182,7 @@ TEST_F(AdminServerTest, UnixSocketServesAnyHostAndTheFileGoesAtTheEnd) {
   const std::string path = directory / "admin.sock";
   start({std::nullopt, path});
   EXPECT_EQ(bound.unix_path, path);
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0660u);
   EXPECT_EQ(body_of(Client(bound).send("GET /livez HTTP/1.1\r\nHost: telltale\r\n\r\n").receive()), "live\n");

@@ -1,8 +1,7 @@
 #include "proxy/observe/escape.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
 
 namespace telltale::proxy {
 namespace {
@@ -48,8 +47,10 @@ TEST(Escape, EveryStyleHasItsForm) {
       {"line separator", "\xe2\x80\xa8", "\\u2028", "\\xe2\\x80\\xa8", "\\u2028", "\xe2\x80\xa8"},
       {"right-to-left override", "\xe2\x80\xae", "\\u202e", "\\xe2\\x80\\xae", "\\u202e", "\xe2\x80\xae"},
       {"lone continuation", "a\x80z", "a\\ufffdz", "a\\x80z", "a\xef\xbf\xbdz", "a\xef\xbf\xbdz"},
-      {"cut sequence", "\xe2\x82", "\\ufffd\\ufffd", "\\xe2\\x82", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
-      {"overlong slash", "\xc0\xaf", "\\ufffd\\ufffd", "\\xc0\\xaf", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
+      {"cut sequence", "\xe2\x82", "\\ufffd\\ufffd", "\\xe2\\x82", "\xef\xbf\xbd\xef\xbf\xbd",
+       "\xef\xbf\xbd\xef\xbf\xbd"},
+      {"overlong slash", "\xc0\xaf", "\\ufffd\\ufffd", "\\xc0\\xaf", "\xef\xbf\xbd\xef\xbf\xbd",
+       "\xef\xbf\xbd\xef\xbf\xbd"},
       {"cut sequence, then a quote that must not be swallowed", "\xe2\"", "\\ufffd\\\"", "\\xe2\\x22", "\xef\xbf\xbd\"",
        "\xef\xbf\xbd\\\""},
   };

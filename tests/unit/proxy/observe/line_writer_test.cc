@@ -1,18 +1,18 @@
 #include "proxy/observe/line_writer.h"
 
-#include <fcntl.h>
+#include "tests/unit/proxy/observe/temporary_directory.h"
+
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <memory>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
-
-#include "tests/unit/proxy/observe/temporary_directory.h"
 
 namespace telltale::proxy {
 namespace {
@@ -40,7 +40,8 @@ struct Pipe {
     std::string out;
     char chunk[4096];
     ::fcntl(reader, F_SETFL, all ? 0 : O_NONBLOCK);
-    for (ssize_t size; (size = ::read(reader, chunk, sizeof chunk)) > 0;) out.append(chunk, static_cast<std::size_t>(size));
+    for (ssize_t size; (size = ::read(reader, chunk, sizeof chunk)) > 0;)
+      out.append(chunk, static_cast<std::size_t>(size));
     return out;
   }
 };
@@ -252,7 +253,8 @@ TEST_F(LineWriterTest, FileIsNotReadableByEverybody) {
   const test::TemporaryDirectory directory;
   const LineWriter writer(directory / "log");
   const auto permissions = std::filesystem::status(directory / "log").permissions();
-  EXPECT_EQ(permissions & std::filesystem::perms::others_all, std::filesystem::perms::none) << "it holds client addresses";
+  EXPECT_EQ(permissions & std::filesystem::perms::others_all, std::filesystem::perms::none)
+      << "it holds client addresses";
 }
 
 }  // namespace

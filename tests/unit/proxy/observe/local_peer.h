@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sys/time.h>
+#include "conf/model.h"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -15,10 +15,9 @@
 #include <future>
 #include <string>
 #include <string_view>
+#include <sys/time.h>
 #include <thread>
 #include <utility>
-
-#include "conf/model.h"
 
 namespace telltale::proxy::test {
 
@@ -89,7 +88,8 @@ class Client {
 
   /// Everything until the server closes.
   std::string receive_all() {
-    while (receive_some()) {}
+    while (receive_some()) {
+    }
     return std::exchange(received_, {});
   }
 

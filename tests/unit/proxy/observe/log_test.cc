@@ -1,17 +1,17 @@
 #include "proxy/observe/log.h"
 
+#include "tests/unit/proxy/observe/temporary_directory.h"
+
+#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
-#include <boost/json/parse.hpp>
 #include <filesystem>
 #include <regex>
 #include <sstream>
 #include <system_error>
 #include <thread>
-
-#include "tests/unit/proxy/observe/temporary_directory.h"
 
 namespace telltale::proxy {
 namespace {
@@ -39,8 +39,8 @@ TEST_F(LogTest, HumanLineHasTimeLevelAndMessage) {
   setup_logging(conf(conf::LogFormat::human));
   spdlog::warn("node {} is draining", "a");
   ASSERT_EQ(lines().size(), 1u);
-  EXPECT_TRUE(std::regex_match(
-      lines()[0], std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warn  node a is draining)")))
+  EXPECT_TRUE(
+      std::regex_match(lines()[0], std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warn  node a is draining)")))
       << lines()[0];
 }
 

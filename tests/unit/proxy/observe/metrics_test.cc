@@ -53,7 +53,8 @@ TEST(WorkerMetrics, HasOneEntryForEachListenerAndService) {
 
 TEST(ProxyFailure, EveryCauseHasItsName) {
   std::set<std::string> names;
-  for (int i = 0; i < static_cast<int>(ProxyFailure::count_); ++i) names.insert(to_string(static_cast<ProxyFailure>(i)));
+  for (int i = 0; i < static_cast<int>(ProxyFailure::count_); ++i)
+    names.insert(to_string(static_cast<ProxyFailure>(i)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(ProxyFailure::count_));
   EXPECT_STREQ(to_string(ProxyFailure::no_header), "no_header");
   EXPECT_STREQ(to_string(ProxyFailure::tls_client_hello), "tls_client_hello");

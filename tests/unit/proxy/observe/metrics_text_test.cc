@@ -1,11 +1,10 @@
 #include "proxy/observe/metrics_text.h"
 
-#include <gtest/gtest.h>
-
-#include <boost/json/parse.hpp>
-
 #include "proxy/upstream/service_builder.h"
 #include "tests/unit/proxy/observe/exposition.h"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
 
 namespace telltale::proxy {
 namespace {
@@ -78,6 +77,7 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_retries_total", "counter"},
       {"telltale_no_endpoint_total", "counter"},
       {"telltale_endpoint_state", "gauge"},
+      {"telltale_access_log_dropped_total", "counter"},
   };
   const Exposition exposition(text());
   for (const auto& row : rows) EXPECT_EQ(exposition.type(row.name), row.type) << row.name;
@@ -101,6 +101,13 @@ TEST_F(MetricsText, SumsTheWorkers) {
   EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", "api"}, {"code_class", "none"}}), 1);
   EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", ""}, {"code_class", "4xx"}}), 7);
   EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "shop"}}), 2);
+}
+
+TEST_F(MetricsText, LostLogLinesAreCounted) {
+  first.access_log_dropped.set(4);
+  first.access_log_dropped.set(5);
+  second.access_log_dropped.set(1);
+  EXPECT_EQ(Exposition(text()).value("telltale_access_log_dropped_total", {}), 6);
 }
 
 TEST_F(MetricsText, LocalRepliesHaveNoUpstreamSeries) {
@@ -138,7 +145,8 @@ TEST_F(MetricsText, ProxyFailuresAreByListenerAndCause) {
   first.listeners[0]->proxy_failures[static_cast<std::size_t>(ProxyFailure::plain_http)].add(2);
   second.listeners[0]->proxy_failures[static_cast<std::size_t>(ProxyFailure::plain_http)].add(1);
   const Exposition exposition(text());
-  EXPECT_EQ(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "plain_http"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "plain_http"}}),
+            3);
   EXPECT_FALSE(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "none"}}));
 }
 
@@ -147,10 +155,8 @@ TEST_F(MetricsText, EndpointIsInExactlyOneState) {
   const Exposition exposition(text());
   const std::string name = set.services[0]->endpoints()[1]->name;
   for (const char* state : {"unknown", "healthy", "draining", "unhealthy"}) {
-    EXPECT_EQ(exposition.value("telltale_endpoint_state", {{"service", "shop"},
-                                                           {"node", "node-10.0.0.12"},
-                                                           {"endpoint", name},
-                                                           {"state", state}}),
+    EXPECT_EQ(exposition.value("telltale_endpoint_state",
+                               {{"service", "shop"}, {"node", "node-10.0.0.12"}, {"endpoint", name}, {"state", state}}),
               std::string(state) == "draining" ? 1 : 0)
         << state;
   }

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 
 namespace telltale::proxy::test {
 
