@@ -1,11 +1,11 @@
 #pragma once
 
+#include "protocol/net/ip_address.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "protocol/net/ip_address.h"
 
 namespace telltale::proxy_protocol {
 
@@ -17,7 +17,9 @@ enum class Command : std::uint8_t { local, proxy };
 enum class Family : std::uint8_t { unspecified, inet, inet6, unix };
 enum class Transport : std::uint8_t { unspecified, stream, datagram };
 
-/// What a PROXY protocol header said (haproxy.org, "The PROXY protocol", versions 1 & 2).
+/// What a PROXY protocol header said (haproxy.org, "The PROXY protocol", versions 1 & 2). Family and transport are
+/// those of the addresses that it told: unspecified when it told none (LOCAL, UNKNOWN, UNSPEC in either nibble), and
+/// INET for two IPv4-mapped ones.
 struct Header {
   Version version = Version::v2;
   Command command = Command::local;
@@ -32,6 +34,8 @@ struct Header {
   std::string destination_path;
   /// The TLV section as received, validated; read it with TlvRange (tlv.h).
   std::string tlvs;
+
+  friend bool operator==(const Header&, const Header&) = default;
 };
 
 }  // namespace telltale::proxy_protocol
