@@ -112,6 +112,12 @@ asio::awaitable<Answer> exchange(const ProbeTarget& target, ProbeConnection& con
   co_return co_await receive(connection.socket());
 }
 
+/// Whether a kept connection ended on its own account, not because of this request. RFC 9110 15.5.9: a 408 may have been
+/// on its way when the request was sent.
+bool stale(const Answer& answer) {
+  return answer.error ? !answer.any_octet : answer.status == 408 && !answer.keep;
+}
+
 }  // namespace
 
 asio::awaitable<ProbeResult> probe_http(const ProbeTarget& target, ProbeConnection& connection) {
@@ -122,7 +128,7 @@ asio::awaitable<ProbeResult> probe_http(const ProbeTarget& target, ProbeConnecti
   if (!error) {
     answer = co_await exchange(target, connection, !reused);
     error = answer.error;
-    if (error && reused && !answer.any_octet && !connection.expired()) {
+    if (reused && stale(answer) && !connection.expired()) {
       error = co_await connection.open(target.address);
       if (!error) {
         answer = co_await exchange(target, connection, true);
