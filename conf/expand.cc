@@ -126,7 +126,7 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   }
   out.ranges("trusted", header.trusted);
   out.number("trusted_hops", header.trusted_hops);
-  out.list("identity_headers", client_ip.identity_headers);
+  out.list("identity_headers", client_ip.header.extra_identity_names);
   out.close();
 }
 

@@ -43,7 +43,6 @@ struct ClientIp {
   std::size_t proxy_max_header_bytes = 4096;
   unsigned proxy_header_count = 1;
   forwarding::HeaderTrust header;
-  std::vector<std::string> identity_headers;  ///< more names to strip, lower case
 };
 
 struct ListenerLimits {

@@ -93,8 +93,8 @@ void read_rule(Context& context, const YamlNode& node, const Path& path, ProxyPr
 }
 
 void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
-  reader.read("identity_headers", client_ip.identity_headers);
-  for (std::string& name : client_ip.identity_headers) {
+  reader.read("identity_headers", client_ip.header.extra_identity_names);
+  for (std::string& name : client_ip.header.extra_identity_names) {
     if (!is_token(name)) {
       reader.error("identity_headers", quote(name) + " is not a header name", "like x-tenant-client-ip");
     } else if (is_structural(http::field_id(name))) {
@@ -102,7 +102,7 @@ void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
     }
     name = to_lower(name);
   }
-  client_ip.header.extra_identity_names = client_ip.identity_headers;
+  client_ip.header.extra_identity_names = client_ip.header.extra_identity_names;
 }
 
 void read_limits(ObjectReader& listener, ListenerLimits& limits) {

@@ -95,7 +95,7 @@ void Http1Downstream::append_connection(const OutgoingResponse& response) {
 }
 
 void Http1Downstream::become_tunnel() {
-  reader_.become_tunnel();
+  reader_.start(*stream_, {http1::Framing::until_close, 0}, Http1BodyReader::Chunks::verbatim);
   writer_.set_framing(Http1Writer::Framing::tunnel);
   must_close_ = true;
 }

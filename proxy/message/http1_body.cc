@@ -17,7 +17,6 @@ void Http1BodyReader::start(Stream& stream, http1::BodyFraming framing, Chunks c
   stream_ = &stream;
   framing_ = framing;
   chunks_ = chunks;
-  tunnel_ = false;
   remaining_ = framing.length;
   payload_octets_ = 0;
   error_.clear();
@@ -25,13 +24,6 @@ void Http1BodyReader::start(Stream& stream, http1::BodyFraming framing, Chunks c
   decoder_.reset();
   first_ = first;
   if (finished_) stream.unread(std::exchange(first_, {}));
-}
-
-void Http1BodyReader::become_tunnel() {
-  first_ = {};
-  tunnel_ = true;
-  finished_ = false;
-  framing_ = {http1::Framing::until_close, 0};
 }
 
 Progress Http1BodyReader::fail(boost::system::error_code error) {

@@ -22,7 +22,6 @@ class Http1BodyReader {
 
   /// `first` are octets read already, lent: read() must be called before anything suspends.
   void start(Stream& stream, http1::BodyFraming framing, Chunks chunks, std::string_view first = {});
-  void become_tunnel();
   Progress read(BodyPiece& piece);
 
   bool finished() const { return finished_; }
@@ -37,7 +36,6 @@ class Http1BodyReader {
   Stream* stream_ = nullptr;
   http1::BodyFraming framing_;
   Chunks chunks_ = Chunks::verbatim;
-  bool tunnel_ = false;
   bool finished_ = true;
   std::string_view first_;
   std::uint64_t remaining_ = 0;

@@ -52,8 +52,8 @@ void Http1Upstream::start_body(const http1::ResponseHead& head, Http1BodyReader:
 }
 
 void Http1Upstream::become_tunnel() {
-  connection_->stream.unread(std::exchange(surplus_, {}));
-  reader_.become_tunnel();
+  reader_.start(connection_->stream, {http1::Framing::until_close, 0}, Http1BodyReader::Chunks::verbatim,
+                std::exchange(surplus_, {}));
   writer_.set_framing(Http1Writer::Framing::tunnel);
 }
 
