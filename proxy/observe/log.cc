@@ -69,7 +69,7 @@ class LineFormatter : public spdlog::formatter {
  private:
   void format_json(const spdlog::details::log_msg& message, std::string_view text) {
     line_ += "{\"time\":\"";
-    timestamp_.append(line_, message.time);
+    line_ += timestamp_.format(message.time);
     line_ += "\",\"level\":\"";
     line_ += level_name(message.level);
     line_ += "\",\"message\":\"";
@@ -78,7 +78,7 @@ class LineFormatter : public spdlog::formatter {
   }
 
   void format_human(const spdlog::details::log_msg& message, std::string_view text) {
-    timestamp_.append(line_, message.time);
+    line_ += timestamp_.format(message.time);
     line_ += ' ';
     const std::string_view level = level_name(message.level);
     if (colours_) line_ += level_colour(message.level);
