@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
-
 #include "conf/read.h"
 #include "conf/suggest.h"
 #include "conf/text.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace telltale::conf {
 namespace {
@@ -89,8 +89,8 @@ void ModelCheck::check_listener_names() {
 void ModelCheck::add_address(const Address& address, const YamlNode* place, std::string path) {
   if (address.ip && address.ip->port == 0) return;
   // "::" is dual stack: it takes 0.0.0.0 too.
-  const std::string key = address.ip && address.ip->address.is_unspecified() ? ":" + std::to_string(address.ip->port)
-                                                                             : address.to_string();
+  const std::string key =
+      address.ip && address.ip->address.is_unspecified() ? ":" + std::to_string(address.ip->port) : address.to_string();
   const auto [first, fresh] = addresses_.emplace(key, place);
   if (fresh) return;
   diagnostics_.error(*place, std::move(path), quote(address.to_string()) + " is already listened on",
@@ -142,16 +142,16 @@ void ModelCheck::check_shadowed(std::size_t listener) {
   const auto& routes = draft_.model.listeners[listener].routes;
   const auto& sources = draft_.listeners[listener].routes;
   for (std::size_t k = 0; k < routes.size(); ++k) {
-    if (sources[k].at_listener || sources[k].node->kind != YamlNode::Kind::map) continue;
+    if (sources[k].at_listener || !sources[k].right) continue;
     const Match& match = routes[k].match;
     std::string key = match.host + (match.path_type == PathType::exact ? " = " : " ^ ") + match.path;
     // A prefix is compared by path elements: /api and /api/ are the same one, / and none too.
     if (match.path_type == PathType::prefix && key.ends_with('/')) key.pop_back();
     const auto [first, fresh] = seen.emplace(std::move(key), k);
     if (fresh) continue;
-    diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
-                         "the route in line " + std::to_string(sources[first->second].node->line) +
-                             " has the same host and path");
+    diagnostics_.warning(
+        *sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
+        "the route in line " + std::to_string(sources[first->second].node->line) + " has the same host and path");
   }
 }
 
@@ -163,11 +163,11 @@ void ModelCheck::check_trusted_service(std::size_t listener, std::size_t service
       return each.range.prefix_length() > 0 && each.range.contains(*address);
     });
     if (range == source.trusted.list.end()) return false;
-    diagnostics_.warning(*range->place, item_path("listeners", listener, "client_ip.trusted"),
-                         range->range.to_string() + " holds a backend of the service " +
-                             quote(draft_.model.services[service].name) + " (" + address->to_string() +
-                             "): who gets hold of a backend can say who the client is",
-                         "name only the hops in front");
+    diagnostics_.warning(
+        *range->place, item_path("listeners", listener, "client_ip.trusted[" + std::to_string(range->index) + "]"),
+        range->range.to_string() + " holds a backend of the service " + quote(draft_.model.services[service].name) +
+            " (" + address->to_string() + "): who gets hold of a backend can say who the client is",
+        "name only the hops in front");
     return true;
   };
   const auto check_endpoint = [&](const Endpoint& endpoint) {

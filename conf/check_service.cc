@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <unordered_set>
-
 #include "conf/read.h"
 #include "conf/text.h"
+
+#include <algorithm>
+#include <unordered_set>
 
 namespace telltale::conf {
 namespace {
@@ -10,7 +10,8 @@ namespace {
 /// Reports about `services[2].nodes[1]` and the like.
 class Items {
  public:
-  Items(ObjectReader& reader, std::string_view list) : reader_(reader), list_path_(reader.path(), list), node_(reader.value(list)) {}
+  Items(ObjectReader& reader, std::string_view list)
+      : reader_(reader), list_path_(reader.path(), list), node_(reader.value(list)) {}
   void error(std::size_t i, std::string message, std::string hint = {}) const {
     reader_.context().diagnostics.error(*node_->items[i], Path(list_path_, i), std::move(message), std::move(hint));
   }
@@ -31,7 +32,8 @@ void check_endpoints(ObjectReader& reader, const Service& service) {
     const Address& address = service.endpoints[i].address;
     if (!address.ip && address.unix_path.empty()) continue;
     if (!seen.insert(address.to_string()).second) {
-      items.warning(i, quote(address.to_string()) + " is listed twice in this service", "a weight gives it a larger share");
+      items.warning(i, quote(address.to_string()) + " is listed twice in this service",
+                    "a weight gives it a larger share");
     }
   }
 }
@@ -86,9 +88,9 @@ void check_probe(ObjectReader& reader, const Service& service) {
                    "`send_proxy` to a port that is not the serving port: kube-proxy's health port does not speak it",
                    "remove send_proxy, or the port");
   }
-  const YamlNode& map = reader.place("health");
-  const bool decided = std::ranges::any_of(map.items, [](const YamlNode* item) { return item->text == "send_proxy"; });
-  const bool own_port = health.port || std::ranges::any_of(service.nodes, [](const Node& n) { return n.health_port; });
+  const bool decided = reader.place("health").find("send_proxy") != nullptr;
+  const bool own_port =
+      health.port || std::ranges::any_of(service.nodes, [](const Node& n) { return n.health_port.has_value(); });
   if (service.propagate.proxy_protocol && health.kind == ProbeKind::http && !decided && !own_port) {
     reader.warning("health",
                    "the backends are sent a PROXY header and the probes of the same port are not: one that requires it "
@@ -115,8 +117,7 @@ void check_service(ObjectReader& reader, const Service& service) {
   check_endpoints(reader, service);
   check_probe(reader, service);
   if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
-    reader.warning("external_traffic_policy",
-                   "without `health` every node counts as having endpoints of its own",
+    reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
                    "health: { http: /healthz, port: <healthCheckNodePort> }");
   }
 }

@@ -42,8 +42,12 @@ std::vector<Diagnostic> Diagnostics::take() {
   };
   list_.erase(std::unique(list_.begin(), list_.end(), same), list_.end());
   if (dropped_) {
-    list_.push_back({dropped_error_ ? Severity::error : Severity::warning, 0, 0, {},
-                     "more than " + std::to_string(most) + " findings; the rest is not shown", {}});
+    list_.push_back({dropped_error_ ? Severity::error : Severity::warning,
+                     0,
+                     0,
+                     {},
+                     "more than " + std::to_string(most) + " findings; the rest is not shown",
+                     {}});
   }
   return std::move(list_);
 }

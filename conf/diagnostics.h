@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "conf/loader.h"
 #include "conf/yaml_tree.h"
+
+#include <string>
+#include <vector>
 
 namespace telltale::conf {
 

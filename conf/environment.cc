@@ -1,8 +1,8 @@
 #include "conf/environment.h"
 
-#include <algorithm>
-
 #include "conf/text.h"
+
+#include <algorithm>
 
 namespace telltale::conf {
 namespace {

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "conf/loader.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "conf/loader.h"
 
 namespace telltale::conf {
 

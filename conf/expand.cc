@@ -1,11 +1,11 @@
 #include "conf/expand.h"
 
-#include <algorithm>
-#include <concepts>
-
 #include "conf/environment.h"
 #include "conf/text.h"
 #include "conf/words.h"
+
+#include <algorithm>
+#include <concepts>
 
 namespace telltale::conf {
 namespace {
@@ -118,10 +118,14 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   out.duration("proxy_header_timeout", client_ip.proxy_header_timeout);
   out.size("proxy_max_header_bytes", client_ip.proxy_max_header_bytes);
   out.number("proxy_header_count", client_ip.proxy_header_count);
-  const bool none = client_ip.header.kind == forwarding::HeaderTrust::Kind::none;
-  out.text("header", none ? "none" : client_ip.header.name);
-  out.ranges("trusted", client_ip.header.trusted);
-  out.number("trusted_hops", client_ip.header.trusted_hops);
+  const forwarding::HeaderTrust& header = client_ip.header;
+  const bool none = header.kind == forwarding::HeaderTrust::Kind::none;
+  // The default while nobody is trusted is not worth a line, nor the warning that it would get.
+  if (header.kind != forwarding::HeaderTrust::Kind::x_forwarded_for || !header.trusted.empty()) {
+    out.text("header", none ? "none" : header.name);
+  }
+  out.ranges("trusted", header.trusted);
+  out.number("trusted_hops", header.trusted_hops);
   out.list("identity_headers", client_ip.identity_headers);
   out.close();
 }
@@ -129,11 +133,13 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
 void write_route(Emitter& out, const Route& route, const Model& model) {
   out.item();
   out.text("name", route.name);
-  out.open("match");
-  out.text("host", route.match.host.empty() ? "*" : route.match.host);
-  out.text("path", route.match.path.empty() ? "/" : route.match.path);
-  out.choice("path_type", route.match.path_type);
-  out.close();
+  if (!route.match.host.empty() || !route.match.path.empty()) {
+    out.open("match");
+    out.text_if_any("host", route.match.host);
+    out.text_if_any("path", route.match.path);
+    if (!route.match.path.empty()) out.choice("path_type", route.match.path_type);
+    out.close();
+  }
   if (route.service) out.text("service", model.services[*route.service].name);
   if (route.redirect) {
     out.open("redirect");

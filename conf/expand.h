@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string>
-
 #include "conf/model.h"
+
+#include <string>
 
 namespace telltale::conf {
 

@@ -1,13 +1,13 @@
 #include "conf/loader.h"
 
+#include "conf/read.h"
+#include "conf/text.h"
+
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-
-#include "conf/read.h"
-#include "conf/text.h"
 
 namespace telltale::conf {
 namespace {

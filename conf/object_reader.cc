@@ -1,19 +1,23 @@
 #include "conf/object_reader.h"
 
-#include <cassert>
-
 #include "conf/suggest.h"
 #include "conf/text.h"
+
+#include <cassert>
 
 namespace telltale::conf {
 namespace {
 
 std::string_view kind_of(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::map: return "a map";
-    case YamlNode::Kind::sequence: return "a list";
-    case YamlNode::Kind::scalar: return "a single value";
-    case YamlNode::Kind::null: break;
+    case YamlNode::Kind::map:
+      return "a map";
+    case YamlNode::Kind::sequence:
+      return "a list";
+    case YamlNode::Kind::scalar:
+      return "a single value";
+    case YamlNode::Kind::null:
+      break;
   }
   return "nothing";
 }
@@ -77,19 +81,15 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     return context_.diagnostics.error(key, path, quote(key.text) + " is not supported in this version");
   }
   const auto names = names_of(object_);
+  if (const auto meant = nearest(key.text, names); !meant.empty()) misspelt_[index_of(meant)] = true;
   context_.diagnostics.error(key, path, "unknown field " + quote(key.text),
                              did_you_mean(key.text, names, "the fields here are " + list_of(names, "and")));
 }
 
 void ObjectReader::check_presence() {
   for (const Field& field : object_.fields) {
-    if (field.required && !value(field.name) && !(node_.kind == YamlNode::Kind::map && [&] {
-          // Given without a value: said already.
-          for (std::size_t i = 0; i + 1 < node_.items.size(); i += 2) {
-            if (node_.items[i]->text == field.name) return true;
-          }
-          return false;
-        }())) {
+    // One that is given without a value, or misspelt, was reported already.
+    if (field.required && !node_.find(field.name) && !misspelt_[index_of(field.name)]) {
       error_here("the field " + quote(field.name) + " is missing", std::string(field.meaning));
     }
   }
@@ -97,7 +97,7 @@ void ObjectReader::check_presence() {
   const auto choices = split_words(object_.one_of);
   std::vector<std::string_view> given;
   for (const std::string_view choice : choices) {
-    if (has(choice)) given.push_back(choice);
+    if (has(choice) || misspelt_[index_of(choice)]) given.push_back(choice);
   }
   if (given.empty()) {
     error_here("one of " + list_of(choices, "or") + " is wanted here");
@@ -108,8 +108,8 @@ void ObjectReader::check_presence() {
 
 bool ObjectReader::is_list(std::string_view field, const YamlNode& node) {
   if (node.kind == YamlNode::Kind::sequence) return true;
-  const std::string hint = node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]"
-                                                               : "each item starts with `- `";
+  const std::string hint =
+      node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]" : "each item starts with `- `";
   error(field, "a list is wanted here, not " + std::string(kind_of(node)), hint);
   return false;
 }

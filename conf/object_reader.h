@@ -1,5 +1,11 @@
 #pragma once
 
+#include "conf/diagnostics.h"
+#include "conf/environment.h"
+#include "conf/schema.h"
+#include "conf/words.h"
+#include "conf/yaml_tree.h"
+
 #include <array>
 #include <concepts>
 #include <functional>
@@ -9,12 +15,6 @@
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include "conf/diagnostics.h"
-#include "conf/environment.h"
-#include "conf/schema.h"
-#include "conf/words.h"
-#include "conf/yaml_tree.h"
 
 namespace telltale::conf {
 
@@ -27,6 +27,7 @@ struct Context {
 struct PlacedRange {
   net::Cidr range;
   const YamlNode* place;
+  std::size_t index;  ///< in the list
 };
 /// A list of ranges with their places, for warnings about one of them.
 struct Ranges {
@@ -46,8 +47,8 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
                 std::vector<std::string>& out);
 
-/// Reads one map by its object in the table. The constructor reports unknown fields, fields that are missing, and more or
-/// fewer than one of `one_of`; each read() reports what is wrong with one value and leaves the default in place.
+/// Reads one map by its object in the table. The constructor reports unknown fields, fields that are missing, and more
+/// or fewer than one of `one_of`; each read() reports what is wrong with one value and leaves the default in place.
 class ObjectReader {
  public:
   /// `node` may be null (`limits:` with nothing below): no field is given. Anything but a map is reported.
@@ -134,6 +135,7 @@ class ObjectReader {
   const Path& path_;
   const Object& object_;
   std::array<const YamlNode*, max_fields> values_{};
+  std::array<bool, max_fields> misspelt_{};  ///< an unknown field is probably this one
 };
 
 }  // namespace telltale::conf

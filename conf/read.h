@@ -1,9 +1,9 @@
 #pragma once
 
+#include "conf/object_reader.h"
+
 #include <string>
 #include <vector>
-
-#include "conf/object_reader.h"
 
 /// From the tree to the model: first each object by itself (read_*), then what they say of each other (check_model).
 namespace telltale::conf {
@@ -14,6 +14,7 @@ struct RouteSource {
   const YamlNode* service = nullptr;  ///< the service's name
   std::string service_name;
   bool at_listener = false;
+  bool right = false;  ///< nothing in it was found wrong
 };
 struct ListenerSource {
   const YamlNode* node = nullptr;
@@ -29,15 +30,16 @@ struct ServiceSource {
 
 struct Draft {
   Model model;
-  std::vector<ListenerSource> listeners;  ///< as Model::listeners
-  std::vector<ServiceSource> services;    ///< as Model::services
+  std::vector<ListenerSource> listeners;   ///< as Model::listeners
+  std::vector<ServiceSource> services;     ///< as Model::services
   const YamlNode* admin_listen = nullptr;  ///< null: none that is right
   bool admin_given = false;
 };
 
 void read_root(Context& context, const YamlNode& root, Draft& draft);
 
-void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener, ListenerSource& source);
+void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
+                   ListenerSource& source);
 void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip, Ranges& trusted);
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source);
 

@@ -1,8 +1,8 @@
-#include <algorithm>
-
 #include "conf/read.h"
 #include "conf/text.h"
 #include "protocol/http/field_id.h"
+
+#include <algorithm>
 
 namespace telltale::conf {
 namespace {
@@ -13,10 +13,9 @@ bool is_structural(http::FieldId id) { return id != http::FieldId::other && !htt
 /// Identity fields that hold something else than the client's address.
 bool holds_no_address(http::FieldId id) {
   using enum http::FieldId;
-  constexpr http::FieldId others[] = {x_forwarded_proto, x_forwarded_host,        x_forwarded_port,
-                                      x_forwarded_prefix, x_forwarded_server,     x_forwarded_client_cert,
-                                      x_forwarded_tls,   x_forwarded_scheme,      x_original_host,
-                                      x_envoy_internal};
+  constexpr http::FieldId others[] = {x_forwarded_proto,  x_forwarded_host,        x_forwarded_port, x_forwarded_prefix,
+                                      x_forwarded_server, x_forwarded_client_cert, x_forwarded_tls,  x_forwarded_scheme,
+                                      x_original_host,    x_envoy_internal};
   return std::ranges::find(others, id) != std::end(others);
 }
 
@@ -53,7 +52,8 @@ void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& tr
   reader.read("trusted_hops", trust.trusted_hops);
   if (trust.trusted_hops > 0) {
     if (trust.kind == Kind::none) {
-      reader.error("trusted_hops", "there are no hops to count with `header: none`", "name the header, or remove trusted_hops");
+      reader.error("trusted_hops", "there are no hops to count with `header: none`",
+                   "name the header, or remove trusted_hops");
     } else if (trust.kind == Kind::single_address) {
       reader.error("trusted_hops", quote(trust.name) + " holds one address, not a list of hops",
                    "only x-forwarded-for and forwarded have hops to count");
@@ -67,7 +67,8 @@ void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& tr
   }
   for (const PlacedRange& each : trusted.list) {
     if (!is_everyone(each.range)) continue;
-    reader.context().diagnostics.warning(*each.place, Path(reader.path(), "trusted"),
+    const Path list(reader.path(), "trusted");
+    reader.context().diagnostics.warning(*each.place, Path(list, each.index),
                                          each.range.to_string() + " trusts everyone: any client can say who it is",
                                          "name the addresses of the hops in front");
   }
@@ -83,7 +84,8 @@ void read_rule(Context& context, const YamlNode& node, const Path& path, ProxyPr
   if (rule.policy != ProxyPolicy::accept && rule.policy != ProxyPolicy::require) return;
   for (const PlacedRange& each : from.list) {
     if (!is_everyone(each.range)) continue;
-    context.diagnostics.warning(*each.place, Path(path, "from"),
+    const Path list(path, "from");
+    context.diagnostics.warning(*each.place, Path(list, each.index),
                                 "`" + std::string(word_of(rule.policy)) + "` for " + each.range.to_string() +
                                     ": anyone who can connect can say who the client is",
                                 "name the addresses of the load balancer");
@@ -100,6 +102,7 @@ void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
     }
     name = to_lower(name);
   }
+  client_ip.header.extra_identity_names = client_ip.identity_headers;
 }
 
 void read_limits(ObjectReader& listener, ListenerLimits& limits) {
@@ -139,7 +142,8 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
   read_identity_headers(reader, client_ip);
 }
 
-void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener, ListenerSource& source) {
+void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
+                   ListenerSource& source) {
   ObjectReader reader(context, node, path, schema::listener);
   source.node = &node;
   source.name = reader.value("name");

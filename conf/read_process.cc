@@ -1,4 +1,5 @@
 #include "conf/read.h"
+#include "conf/suggest.h"
 #include "conf/text.h"
 
 namespace telltale::conf {
@@ -33,6 +34,30 @@ void read_log(ObjectReader& root, Log& log) {
   });
 }
 
+/// `${name}` is a variable, `$$` a dollar.
+void check_template(ObjectReader& reader, std::string_view text) {
+  // YAML's `|` leaves one line break at the end.
+  if (text.substr(0, text.ends_with('\n') ? text.size() - 1 : text.size()).find_first_of("\r\n") != text.npos) {
+    reader.error("text", "a template is one line");
+  }
+  for (std::size_t i = text.find('$'); i < text.size(); i = text.find('$', i)) {
+    if (!text.substr(i).starts_with("${")) {
+      i += text.substr(i).starts_with("$$") ? 2 : 1;
+      continue;
+    }
+    const auto close = text.find('}', i);
+    if (close == text.npos) return reader.error("text", "a `${` without its `}`", "write $$ for a dollar");
+    const std::string_view name = text.substr(i + 2, close - i - 2);
+    if (std::ranges::find(access_log_variables, name) == access_log_variables.end()) {
+      std::string all;
+      for (const std::string_view each : access_log_variables) all += (all.empty() ? "" : ", ") + std::string(each);
+      reader.error("text", "there is no variable " + quote(name),
+                   did_you_mean(name, access_log_variables, "the variables are " + all));
+    }
+    i = close + 1;
+  }
+}
+
 void read_access_log(ObjectReader& root, AccessLog& log) {
   std::string word;
   if (root.read_word_instead("access_log", word)) {
@@ -51,9 +76,7 @@ void read_access_log(ObjectReader& root, AccessLog& log) {
     if (has_text && log.format != AccessLogFormat::text) {
       reader.error("text", "a template is only for `format: text`", "add `format: text`, or remove the template");
     }
-    if (has_text && log.text.find_first_of("\r\n") != std::string::npos) {
-      reader.error("text", "a template is one line");
-    }
+    if (has_text) check_template(reader, log.text);
   });
 }
 
@@ -82,16 +105,15 @@ void read_root(Context& context, const YamlNode& root, Draft& draft) {
     source.node = &node;
     Service& service = model.services.emplace_back();
     read_service(context, node, item, service);
-    for (std::size_t i = 0; node.kind == YamlNode::Kind::map && i + 1 < node.items.size(); i += 2) {
-      if (node.items[i]->text == "name") source.name = node.items[i + 1];
-    }
+    source.name = node.find("name");
   });
   reader.each("listeners", [&](const YamlNode& node, const Path& item, std::size_t index) {
     Listener& listener = model.listeners.emplace_back();
     listener.name = "listener-" + std::to_string(index + 1);
     read_listener(context, node, item, listener, draft.listeners.emplace_back());
   });
-  if (reader.has("listeners") && reader.value("listeners")->kind == YamlNode::Kind::sequence && model.listeners.empty()) {
+  if (reader.has("listeners") && reader.value("listeners")->kind == YamlNode::Kind::sequence &&
+      model.listeners.empty()) {
     reader.error("listeners", "there is no listener: nothing would be served");
   }
 }

@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <array>
-
 #include "conf/read.h"
 #include "conf/text.h"
+
+#include <algorithm>
+#include <array>
 
 namespace telltale::conf {
 namespace {
@@ -80,15 +80,18 @@ void read_redirect(ObjectReader& route, Redirect& redirect) {
         const auto port = parse_integer(host.substr(colon + 1));
         if (port.value && *port.value > 0 && *port.value <= 65535) host = host.substr(0, colon);
       }
-      if (!is_host(host)) reader.error("host", quote(redirect.host) + " is not a host", "like www.example.com or www.example.com:8443");
+      if (!is_host(host))
+        reader.error("host", quote(redirect.host) + " is not a host", "like www.example.com or www.example.com:8443");
       redirect.host = to_lower(redirect.host);
     }
     if (reader.read("path", redirect.path) && !is_request_target(redirect.path)) {
-      reader.error("path", quote(redirect.path) + " is not a path", "it starts with `/`, and has no blanks or characters outside ASCII");
+      reader.error("path", quote(redirect.path) + " is not a path",
+                   "it starts with `/`, and has no blanks or characters outside ASCII");
     }
     constexpr std::array statuses = {301u, 302u, 303u, 307u, 308u};
     if (reader.read("status", redirect.status) && std::ranges::find(statuses, redirect.status) == statuses.end()) {
-      reader.error("status", quote(std::to_string(redirect.status)) + " is not the status of a redirect", "301, 302, 303, 307 or 308");
+      reader.error("status", quote(std::to_string(redirect.status)) + " is not the status of a redirect",
+                   "301, 302, 303, 307 or 308");
     }
     if (!reader.has("scheme") && !reader.has("host") && !reader.has("path")) {
       reader.error_here("a redirect to where the request already is", "give a scheme, a host or a path");
@@ -107,13 +110,15 @@ void read_respond(ObjectReader& route, FixedAnswer& respond) {
     if (bodiless && !respond.body.empty()) {
       reader.error("body", "an answer with status " + std::to_string(respond.status) + " has no body");
     }
-    if (!is_header_value(respond.content_type)) reader.error("content_type", quote(respond.content_type) + " is not in ASCII");
+    if (!is_header_value(respond.content_type))
+      reader.error("content_type", quote(respond.content_type) + " is not in ASCII");
   });
 }
 
 }  // namespace
 
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source) {
+  const std::size_t findings = context.diagnostics.list().size();
   ObjectReader reader(context, node, path, schema::route);
   source.node = &node;
   read_match(reader, route.match);
@@ -125,6 +130,7 @@ void read_route(Context& context, const YamlNode& node, const Path& path, Route&
   if (!reader.read("service", source.service_name)) source.service = nullptr;
   if (reader.has("redirect")) read_redirect(reader, route.redirect.emplace());
   if (reader.has("respond")) read_respond(reader, route.respond.emplace());
+  source.right = context.diagnostics.list().size() == findings;
 }
 
 }  // namespace telltale::conf

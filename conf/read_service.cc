@@ -1,7 +1,7 @@
-#include <algorithm>
-
 #include "conf/read.h"
 #include "conf/text.h"
+
+#include <algorithm>
 
 namespace telltale::conf {
 namespace {
@@ -96,7 +96,8 @@ void read_forwarded(ObjectReader& propagate, forwarding::ForwardedOptions& forwa
 
 void warn_of_pass(ObjectReader& reader, std::string_view field, forwarding::ListMode mode) {
   if (mode != forwarding::ListMode::pass) return;
-  reader.warning(field, "`pass` lets through whatever a client wrote, forged or not", "append keeps what a trusted hop wrote");
+  reader.warning(field, "`pass` lets through whatever a client wrote, forged or not",
+                 "append keeps what a trusted hop wrote");
 }
 
 void check_probe_fields(ObjectReader& reader, const Health& health) {
@@ -176,9 +177,8 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
   reader.object("health", [&](const YamlNode& value, const Path& at) {
     read_health(context, value, at, service.health.emplace());
   });
-  reader.object("propagate", [&](const YamlNode& value, const Path& at) {
-    read_propagate(context, value, at, service.propagate);
-  });
+  reader.object("propagate",
+                [&](const YamlNode& value, const Path& at) { read_propagate(context, value, at, service.propagate); });
   read_timeouts(reader, service.timeouts);
   read_pool(reader, service.pool);
   reader.read("retries", service.retries);

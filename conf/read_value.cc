@@ -1,9 +1,9 @@
 // The values of the file, each by its row of the schema table.
-#include <algorithm>
-
 #include "conf/object_reader.h"
 #include "conf/suggest.h"
 #include "conf/text.h"
+
+#include <algorithm>
 
 namespace telltale::conf {
 namespace {
@@ -34,7 +34,8 @@ std::optional<std::string_view> scalar(Context& context, const YamlNode& node, c
 }
 
 template <class T>
-std::optional<T> parsed(Context& context, const YamlNode& node, const Path& path, std::string_view text, Parsed<T> result) {
+std::optional<T> parsed(Context& context, const YamlNode& node, const Path& path, std::string_view text,
+                        Parsed<T> result) {
   if (!result.value) {
     context.diagnostics.error(node, path, quote(text) + " " + result.problem, std::move(result.hint));
   }
@@ -62,7 +63,9 @@ bool read_word(Context& context, const YamlNode& node, const Path& path, const F
   const bool map_too = field.object != nullptr;
   context.diagnostics.error(node, path,
                             quote(text) + " is not " + (words.size() > 1 ? "one of " : "") + choice +
-                                (map_too ? ", nor a map" : words.size() > 1 ? "" : ", the only choice in this version"),
+                                (map_too            ? ", nor a map"
+                                 : words.size() > 1 ? ""
+                                                    : ", the only choice in this version"),
                             did_you_mean(text, words));
   return false;
 }
@@ -70,7 +73,8 @@ bool read_word(Context& context, const YamlNode& node, const Path& path, const F
 bool in_range(Context& context, const YamlNode& node, const Path& path, const Field& field, std::string_view text,
               std::uint64_t value, std::string (*format)(std::uint64_t)) {
   if (value >= field.min && value <= field.max) return true;
-  context.diagnostics.error(node, path, quote(text) + " is out of range", format(field.min) + " to " + format(field.max));
+  context.diagnostics.error(node, path, quote(text) + " is out of range",
+                            format(field.min) + " to " + format(field.max));
   return false;
 }
 
@@ -126,7 +130,9 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
   const bool yes = lower == "yes" || lower == "on" || lower == "true" || lower == "1";
   const bool no = lower == "no" || lower == "off" || lower == "false" || lower == "0";
   context.diagnostics.error(node, path, quote(*text) + " is not true or false",
-                            yes ? "write true" : no ? "write false" : "");
+                            yes  ? "write true"
+                            : no ? "write false"
+                                 : "");
   return false;
 }
 
@@ -146,8 +152,10 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
       out = 0;
       return true;
     }
-    value = parsed(context, node, path, *text, parse_integer(*text));
     constexpr auto plain = [](std::uint64_t number) { return std::to_string(number); };
+    auto number = parse_integer(*text);
+    if (!number.value) number.hint = plain(field.min) + " to " + plain(field.max);
+    value = parsed(context, node, path, *text, std::move(number));
     if (value && !in_range(context, node, path, field, *text, *value, plain)) return false;
   }
   if (value) out = *value;
@@ -159,7 +167,9 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
   const auto text = scalar(context, node, path, field, storage);
   if (!text) return false;
   const auto value = parsed(context, node, path, *text, parse_duration(*text));
-  constexpr auto format = [](std::uint64_t count) { return format_duration(Milliseconds(static_cast<std::int64_t>(count))); };
+  constexpr auto format = [](std::uint64_t count) {
+    return format_duration(Milliseconds(static_cast<std::int64_t>(count)));
+  };
   if (!value || !in_range(context, node, path, field, *text, static_cast<std::uint64_t>(value->count()), format)) {
     return false;
   }
@@ -191,7 +201,7 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
     }
     const auto range = text ? parsed(context, item, item_path, *text, parse_cidr(*text)) : std::nullopt;
     right = right && range;
-    if (range) out.list.push_back({*range, &item});
+    if (range) out.list.push_back({*range, &item, i});
   }
   return right;
 }

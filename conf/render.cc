@@ -1,7 +1,7 @@
+#include "conf/loader.h"
+
 #include <algorithm>
 #include <string>
-
-#include "conf/loader.h"
 
 namespace telltale::conf {
 namespace {

@@ -44,7 +44,7 @@ struct Field {
 };
 
 struct Object {
-  std::string_view name;     ///< in the reference: `services[].nodes[]`
+  std::string_view name;  ///< in the reference: `services[].nodes[]`
   std::string_view title;
   std::span<const Field> fields;
   std::string_view one_of = {};  ///< `service|routes`: exactly one of these fields must be given

@@ -1,4 +1,8 @@
 // What the schema table says in other forms: words for people, the JSON Schema, the Markdown reference.
+#include "conf/loader.h"
+#include "conf/schema.h"
+#include "conf/text.h"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -6,10 +10,6 @@
 
 #include <algorithm>
 #include <array>
-
-#include "conf/loader.h"
-#include "conf/schema.h"
-#include "conf/text.h"
 
 namespace telltale::conf {
 namespace {
@@ -35,22 +35,38 @@ std::string as_duration(std::uint64_t value) { return format_duration(Millisecon
 std::string base_type(const Field& field) {
   switch (field.type) {
     case Type::text:
-    case Type::prose: return "text";
-    case Type::format: return "template";
-    case Type::boolean: return "boolean";
-    case Type::integer: return "integer" + range_of(field, plain);
-    case Type::size: return "size" + range_of(field, format_size);
-    case Type::duration: return "duration" + range_of(field, as_duration);
-    case Type::mode: return "octal file mode";
-    case Type::word: return "one of " + join(split_words(field.words), ", ", "`");
-    case Type::words: return "list of " + join(split_words(field.words), ", ", "`");
-    case Type::names: return "list of names";
-    case Type::address: return "address";
-    case Type::ip: return "IP address";
-    case Type::ranges: return "list of address ranges, or `unix`";
-    case Type::object: return "map";
-    case Type::objects: return "list of maps";
-    case Type::endpoints: return "list of addresses or maps";
+    case Type::prose:
+      return "text";
+    case Type::format:
+      return "template";
+    case Type::boolean:
+      return "boolean";
+    case Type::integer:
+      return "integer" + range_of(field, plain);
+    case Type::size:
+      return "size" + range_of(field, format_size);
+    case Type::duration:
+      return "duration" + range_of(field, as_duration);
+    case Type::mode:
+      return "octal file mode";
+    case Type::word:
+      return "one of " + join(split_words(field.words), ", ", "`");
+    case Type::words:
+      return "list of " + join(split_words(field.words), ", ", "`");
+    case Type::names:
+      return "list of names";
+    case Type::address:
+      return "address";
+    case Type::ip:
+      return "IP address";
+    case Type::ranges:
+      return "list of address ranges, or `unix`";
+    case Type::object:
+      return "map";
+    case Type::objects:
+      return "list of maps";
+    case Type::endpoints:
+      return "list of addresses or maps";
   }
   return {};
 }
@@ -93,22 +109,33 @@ json::object base_schema(const Field& field) {
     case Type::prose:
     case Type::format:
     case Type::ip:
-    case Type::address: return {{"type", "string"}};
-    case Type::boolean: return or_variable({json::object{{"type", "boolean"}}});
-    case Type::integer: return or_variable({json::object{{"type", "integer"}, {"minimum", field.min}, {"maximum", field.max}}});
+    case Type::address:
+      return {{"type", "string"}};
+    case Type::boolean:
+      return or_variable({json::object{{"type", "boolean"}}});
+    case Type::integer:
+      return or_variable({json::object{{"type", "integer"}, {"minimum", field.min}, {"maximum", field.max}}});
     case Type::size:
-      return or_variable({json::object{{"type", "integer"}, {"minimum", field.min}},
-                          string_with("^[0-9]+(KiB|MiB|GiB)?$")});
-    case Type::duration: return or_variable({string_with("^[0-9]+(ms|s|m|h)$")});
-    case Type::mode: return or_variable({string_with("^(0o)?[0-7]{1,4}$"), json::object{{"type", "integer"}}});
-    case Type::word: return or_variable({json::object{{"enum", words_array(field)}}});
-    case Type::words: return list_of(or_variable({json::object{{"enum", words_array(field)}}}));
+      return or_variable(
+          {json::object{{"type", "integer"}, {"minimum", field.min}}, string_with("^[0-9]+(KiB|MiB|GiB)?$")});
+    case Type::duration:
+      return or_variable({string_with("^[0-9]+(ms|s|m|h)$")});
+    case Type::mode:
+      return or_variable({string_with("^(0o)?[0-7]{1,4}$"), json::object{{"type", "integer"}}});
+    case Type::word:
+      return or_variable({json::object{{"enum", words_array(field)}}});
+    case Type::words:
+      return list_of(or_variable({json::object{{"enum", words_array(field)}}}));
     case Type::names:
-    case Type::ranges: return list_of(json::object{{"type", "string"}});
-    case Type::object: return reference_to(*field.object);
-    case Type::objects: return list_of(reference_to(*field.object));
+    case Type::ranges:
+      return list_of(json::object{{"type", "string"}});
+    case Type::object:
+      return reference_to(*field.object);
+    case Type::objects:
+      return list_of(reference_to(*field.object));
     case Type::endpoints:
-      return list_of(json::object{{"anyOf", json::array{json::object{{"type", "string"}}, reference_to(*field.object)}}});
+      return list_of(
+          json::object{{"anyOf", json::array{json::object{{"type", "string"}}, reference_to(*field.object)}}});
   }
   return {};
 }
@@ -119,7 +146,8 @@ json::object field_schema(const Field& field) {
     schema = {{"anyOf", json::array{json::object{{"enum", words_array(field)}}, std::move(schema)}}};
   }
   schema["description"] = field.meaning;
-  if (!field.fallback.empty()) schema["description"] = std::string(field.meaning) + " Default: " + std::string(field.fallback) + ".";
+  if (!field.fallback.empty())
+    schema["description"] = std::string(field.meaning) + " Default: " + std::string(field.fallback) + ".";
   return schema;
 }
 
@@ -153,7 +181,8 @@ void print_pretty(std::string& out, const json::value& value, std::size_t depth)
       before = ",\n";
     }
     out.append("\n").append(outdent).append("}");
-  } else if (value.is_array() && std::ranges::any_of(value.get_array(), [](const json::value& v) { return v.is_object(); })) {
+  } else if (value.is_array() &&
+             std::ranges::any_of(value.get_array(), [](const json::value& v) { return v.is_object(); })) {
     std::string_view before = "[\n";
     for (const json::value& item : value.get_array()) {
       out.append(before).append(indent);
@@ -189,18 +218,32 @@ std::string describe_type(const Field& field) {
 }
 
 bool is_planned(std::string_view field) {
-  static constexpr std::array<std::string_view, 18> planned = {
-      "behind",          "tls",         "session_affinity", "source_address",  "node_name",
-      "preset",          "presets",     "circuit_breakers", "rate_limit",      "internal_traffic_policy",
-      "filters",         "slow_start",  "discovery",        "health_check_node_port", "traffic_distribution",
-      "outlier",         "tracing",     "https"};
+  static constexpr std::array<std::string_view, 18> planned = {"behind",
+                                                               "tls",
+                                                               "session_affinity",
+                                                               "source_address",
+                                                               "node_name",
+                                                               "preset",
+                                                               "presets",
+                                                               "circuit_breakers",
+                                                               "rate_limit",
+                                                               "internal_traffic_policy",
+                                                               "filters",
+                                                               "slow_start",
+                                                               "discovery",
+                                                               "health_check_node_port",
+                                                               "traffic_distribution",
+                                                               "outlier",
+                                                               "tracing",
+                                                               "https"};
   return std::ranges::find(planned, field) != planned.end();
 }
 
 std::string json_schema() {
   json::object schema = object_schema(schema::root);
   json::object definitions;
-  definitions["variable"] = json::object{{"type", "string"}, {"pattern", "\\$\\{[A-Za-z_]"},
+  definitions["variable"] = json::object{{"type", "string"},
+                                         {"pattern", "\\$\\{[A-Za-z_]"},
                                          {"description", "An environment variable: ${NAME} or ${NAME:-default}"}};
   for (const Object* object : all_objects()) {
     if (object != &schema::root) definitions[definition_name(*object)] = object_schema(*object);

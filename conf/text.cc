@@ -49,7 +49,9 @@ std::string format_unit(std::uint64_t value, std::span<const Unit> units) {
 Parsed<Milliseconds> parse_duration(std::string_view text) {
   const auto parts = split_unit(text);
   if (parts && parts->unit.empty()) {
-    return {{}, "has no unit", "write " + std::string(text) + "s for seconds, " + std::string(text) + "ms for milliseconds"};
+    return {{},
+            "has no unit",
+            "write " + std::string(text) + "s for seconds, " + std::string(text) + "ms for milliseconds"};
   }
   if (parts) {
     for (const Unit& unit : durations) {

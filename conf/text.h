@@ -1,12 +1,12 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "conf/model.h"
 
 /// The text forms of values in the configuration file, both ways. Pure.
 namespace telltale::conf {

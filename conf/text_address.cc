@@ -1,13 +1,14 @@
+#include "conf/text.h"
+
 #include <array>
 #include <charconv>
-
-#include "conf/text.h"
 
 namespace telltale::conf {
 namespace {
 
 constexpr std::size_t max_unix_path = 107;  // sockaddr_un::sun_path with its NUL
-constexpr std::string_view address_hint = "an IP address and a port as 192.0.2.1:80, [2001:db8::1]:80 or :80, or unix:/path";
+constexpr std::string_view address_hint =
+    "an IP address and a port as 192.0.2.1:80, [2001:db8::1]:80 or :80, or unix:/path";
 
 Parsed<Address> parse_unix(std::string_view path) {
   if (path.empty() || path[0] != '/') return {{}, "is not an absolute path", "unix:/run/telltale.sock"};
@@ -50,8 +51,10 @@ Parsed<Address> parse_address(std::string_view text) {
 Parsed<net::IpAddress> parse_ip(std::string_view text) {
   if (const auto ip = net::IpAddress::parse(text)) return {*ip, {}, {}};
   if (const auto ip_port = net::parse_ip_port(text); ip_port && !text.starts_with(':')) {
-    return {{}, "has a port; only the address belongs here", "write " + ip_port->address.to_string() +
-            " here and `port: " + std::to_string(ip_port->port) + "` beside it"};
+    return {
+        {},
+        "has a port; only the address belongs here",
+        "write " + ip_port->address.to_string() + " here and `port: " + std::to_string(ip_port->port) + "` beside it"};
   }
   if (is_host_name(text)) {
     return {{}, "is a host name; only IP addresses can be used in this version", "write its IP address"};

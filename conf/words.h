@@ -1,12 +1,12 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
 #include <string_view>
-
-#include "conf/model.h"
 
 /// The words of the configuration file for the model's enumerations, in the order of their values.
 namespace telltale::conf {
@@ -62,6 +62,13 @@ constexpr std::optional<E> from_word(std::string_view word) {
   if (found == Words<E>::list.end()) return std::nullopt;
   return static_cast<E>(found - Words<E>::list.begin());
 }
+
+/// The variables of an access log template: the fields of its JSON records.
+inline constexpr std::array<std::string_view, 27> access_log_variables = {
+    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
 
 struct TlvWord {
   std::string_view word;

@@ -1,5 +1,7 @@
 #include "conf/yaml_tree.h"
 
+#include "conf/text.h"
+
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
@@ -8,8 +10,6 @@
 #include <algorithm>
 #include <sstream>
 #include <unordered_map>
-
-#include "conf/text.h"
 
 namespace telltale::conf {
 namespace {
@@ -24,6 +24,16 @@ Place place_of(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
   return {static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1, offset - line_start + 1};
+}
+
+/// From 1; empty beyond the last.
+std::string_view line_at(std::string_view text, std::size_t line) {
+  for (; line > 1; --line) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  return text.substr(0, text.find('\n'));
 }
 
 Diagnostic error_at(Place place, std::string message, std::string hint = {}) {
@@ -62,6 +72,14 @@ bool acceptable(std::string_view text, std::vector<Diagnostic>& diagnostics) {
 }
 
 }  // namespace
+
+const YamlNode* YamlNode::find(std::string_view key) const {
+  if (kind != Kind::map) return nullptr;
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (items[i]->text == key) return items[i + 1];
+  }
+  return nullptr;
+}
 
 /// Makes nodes of the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
@@ -249,10 +267,14 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   } catch (const YAML::Exception& e) {
     const bool known = !e.mark.is_null();
-    const Place place = known ? Place{static_cast<std::size_t>(e.mark.line) + 1, static_cast<std::size_t>(e.mark.column) + 1}
-                              : Place{0, 0};
+    const Place place =
+        known ? Place{static_cast<std::size_t>(e.mark.line) + 1, static_cast<std::size_t>(e.mark.column) + 1}
+              : Place{0, 0};
     std::string hint;
     if (e.msg.find("tab") != std::string::npos) hint = "YAML is indented with spaces only";
+    if (line_at(text, place.line).find("${") != std::string_view::npos) {
+      hint = "within { } or [ ] a variable goes in double quotes: \"${NAME}\"";
+    }
     diagnostics.push_back(error_at(place, "YAML: " + e.msg, std::move(hint)));
     return false;
   } catch (const std::exception& e) {
@@ -260,7 +282,8 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   }
   if (root_ == nullptr || root_->kind == YamlNode::Kind::null) {
-    diagnostics.push_back(error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
+    diagnostics.push_back(
+        error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
     return false;
   }
   return true;

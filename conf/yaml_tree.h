@@ -1,5 +1,7 @@
 #pragma once
 
+#include "conf/loader.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -7,20 +9,21 @@
 #include <string_view>
 #include <vector>
 
-#include "conf/loader.h"
-
 namespace telltale::conf {
 
 /// A value of the document with its place. An alias is a pointer to the anchored value: the tree is a DAG.
 struct YamlNode {
   enum class Kind : std::uint8_t { null, scalar, sequence, map };
   Kind kind = Kind::null;
-  bool quoted = false;            ///< a scalar in quotes or a block scalar
-  std::uint32_t line = 0;         ///< from 1
-  std::uint32_t column = 0;       ///< from 1, in octets
-  std::uint32_t expanded = 1;     ///< values in here when every alias is written out; saturates
-  std::string text;               ///< scalars
-  std::vector<YamlNode*> items;   ///< sequence: its items; map: key, value, key, value, …; keys are scalars and unique
+  bool quoted = false;           ///< a scalar in quotes or a block scalar
+  std::uint32_t line = 0;        ///< from 1
+  std::uint32_t column = 0;      ///< from 1, in octets
+  std::uint32_t expanded = 1;    ///< values in here when every alias is written out; saturates
+  std::string text;              ///< scalars
+  std::vector<YamlNode*> items;  ///< sequence: its items; map: key, value, key, value, …; keys are scalars and unique
+
+  /// The value of a map's key; nullptr if it has none, or this is no map.
+  const YamlNode* find(std::string_view key) const;
 };
 
 /// One parsed document. Bounds, each a diagnostic when passed: document octets, values, nesting, values after aliases

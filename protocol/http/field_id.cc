@@ -76,7 +76,8 @@ constexpr unsigned fold(char c) { return fold_table[static_cast<unsigned char>(c
 // for, and make_slots() refuses to compile when a new name collides.
 constexpr unsigned slot_of(std::string_view name) {
   const std::size_t n = name.size();
-  return static_cast<unsigned>(n * 56 + fold(name[0]) * 33 + fold(name[n - 1]) * 61 + fold(name[n * 3 / 4]) * 24) & 255u;
+  return static_cast<unsigned>(n * 56 + fold(name[0]) * 33 + fold(name[n - 1]) * 61 + fold(name[n * 3 / 4]) * 24) &
+         255u;
 }
 
 constexpr std::array<FieldId, 256> make_slots() {

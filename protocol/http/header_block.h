@@ -1,5 +1,7 @@
 #pragma once
 
+#include "protocol/http/field_id.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -7,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "protocol/http/field_id.h"
 
 namespace telltale::http {
 

@@ -13,8 +13,8 @@ struct Authority {
   std::optional<std::uint16_t> port;  ///< 1 to 65535; nullopt also for an empty one (`host:`)
 };
 
-/// Stricter than the grammar where another reader might see two things in one: no user information, no comma or
-/// semicolon in a name (it ends up in list-valued fields), no IPv6 zone, no IPvFuture.
+/// Stricter than the grammar where another reader might see two things in one: no user information, names of letters,
+/// digits, `-._~` alone (they end up in list-valued fields), no IPv6 zone, no IPvFuture.
 std::optional<Authority> parse_authority(std::string_view text);
 
 /// Replaces `out`: lower case, the port in plain decimal.

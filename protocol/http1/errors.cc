@@ -3,6 +3,9 @@
 namespace telltale::http1 {
 namespace {
 
+// Boost's error_category has a protected destructor that is not virtual, on purpose: categories are constants.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
 class Category final : public boost::system::error_category {
  public:
   constexpr Category() : error_category(0x9d4c2a61f0b37e15) {}
@@ -47,6 +50,7 @@ class Category final : public boost::system::error_category {
     return "unknown HTTP/1 error";
   }
 };
+#pragma GCC diagnostic pop
 constexpr Category category;
 
 }  // namespace

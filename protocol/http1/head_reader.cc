@@ -87,6 +87,7 @@ void HeadReader::start_request(const HeadLimits& limits, std::size_t counted, st
 
 void HeadReader::start_response(const HeadLimits& limits, std::string& text, http::HeaderBlock& fields) {
   start(HTTP_RESPONSE, limits, text, fields);
+  underscores_ = UnderscorePolicy::pass;
   rules_.start_response(limits);
 }
 

@@ -64,7 +64,7 @@ class HeadReader {
   /// method and its space, came before. llhttp is told that the method was GET: it has a fixed list of methods, and a
   /// grammar of its own for some (CONNECT, PRI, SOURCE, RTSP's) that is not RFC 9112's; nothing of ours asks it.
   void start_request(const HeadLimits& limits, std::size_t counted, std::string& text, http::HeaderBlock& fields);
-  /// `text` receives the reason.
+  /// `text` receives the reason. The underscore policy is for what clients send: here every unknown name passes.
   void start_response(const HeadLimits& limits, std::string& text, http::HeaderBlock& fields);
 
   Outcome feed(std::string_view octets);

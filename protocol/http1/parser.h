@@ -79,8 +79,9 @@ struct ResponseContext {
   bool upgrade_requested = false;  ///< a 101 is an error otherwise (CVE-2024-23326)
 };
 
-/// Parses one response head, with the same rules and the same promise for any cut. No empty line may come before it.
-/// Octets after a response that has no body are the caller's to judge: they are never part of this response.
+/// Parses one response head, with the same rules and the same promise for any cut. No empty line may come before it;
+/// the limits' underscore policy is for requests and does not count here. Octets after a response that has no body are
+/// the caller's to judge: they are never part of this response.
 class ResponseParser {
  public:
   ResponseParser();

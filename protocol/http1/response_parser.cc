@@ -43,7 +43,6 @@ Outcome ResponseParser::feed(std::string_view octets) {
   head.status = static_cast<std::uint16_t>(impl_->reader.status());
   head.minor_version = static_cast<std::uint8_t>(impl_->reader.minor_version());
   if (const auto reason = settle_response(head, impl_->context)) return impl_->fail(reason, outcome.consumed);
-  if (impl_->reader.refused_underscore()) return impl_->fail(Error::bad_field, outcome.consumed);
   impl_->status = Status::complete;
   return outcome;
 }

@@ -1,10 +1,10 @@
 #include "proxy/cli/check.h"
 
-#include <algorithm>
-#include <ostream>
-
 #include "conf/expand.h"
 #include "conf/loader.h"
+
+#include <algorithm>
+#include <ostream>
 
 namespace telltale::proxy {
 namespace {
@@ -14,10 +14,12 @@ std::string count(std::size_t number, std::string_view what) {
 }
 
 std::string summary(const conf::LoadResult& result) {
-  const auto errors = static_cast<std::size_t>(std::ranges::count(result.diagnostics, conf::Severity::error, &conf::Diagnostic::severity));
+  const auto errors = static_cast<std::size_t>(
+      std::ranges::count(result.diagnostics, conf::Severity::error, &conf::Diagnostic::severity));
   const std::size_t warnings = result.diagnostics.size() - errors;
   if (errors > 0) return count(errors, "error") + ", " + count(warnings, "warning");
-  const std::string what = count(result.model->listeners.size(), "listener") + ", " + count(result.model->services.size(), "service");
+  const std::string what =
+      count(result.model->listeners.size(), "listener") + ", " + count(result.model->services.size(), "service");
   return "ok: " + what + (warnings > 0 ? ", " + count(warnings, "warning") : "");
 }
 

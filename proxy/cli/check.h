@@ -12,8 +12,8 @@ struct CheckOptions {
 };
 
 /// `telltale check`: every finding to `err`, then one line that sums up: to `out` when the file can be used, else to
-/// `err`. With `expand` a usable model is printed to `out` as YAML, alone, and that line goes to `err`. Returns the exit
-/// code: 0 clean, 1 warnings under `strict`, 2 errors. Binds and connects nothing.
+/// `err`. With `expand` a usable model is printed to `out` as YAML, alone, and that line goes to `err`. Returns the
+/// exit code: 0 clean, 1 warnings under `strict`, 2 errors. Binds and connects nothing.
 int run_check(const CheckOptions& options, std::ostream& out, std::ostream& err);
 
 struct SchemaOptions {

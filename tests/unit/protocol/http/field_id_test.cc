@@ -68,7 +68,10 @@ TEST(FieldId, KnowsTheNamesOfTheRegistry) {
       {"Azure socket", "X-Azure-SocketIP", FieldId::x_azure_socket_ip},
       {"Cloudflare IPv6", "CF-Connecting-IPv6", FieldId::cf_connecting_ipv6},
       {"NUL inside is another name", "x-forwarded\0for", FieldId::other},
-      {"high octets do not fold", "x\xDF" "forwarded-for", FieldId::other},
+      {"high octets do not fold",
+       "x\xDF"
+       "forwarded-for",
+       FieldId::other},
   };
   for (const Case& c : cases) EXPECT_EQ(field_id(c.name), c.id) << c.description;
 }
@@ -81,12 +84,31 @@ TEST(FieldId, IdentityIsExactlyTheTailOfTheRegistry) {
   for (unsigned i = static_cast<unsigned>(first_identity_field); i <= last_id; ++i) {
     EXPECT_TRUE(is_identity(static_cast<FieldId>(i))) << field_name(static_cast<FieldId>(i));
   }
-  for (const char* name :
-       {"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
-        "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Client-Cert", "X-Forwarded-Tls-Client-Cert",
-        "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",
-        "Fastly-Client-IP", "X-Azure-ClientIP", "X-Azure-SocketIP", "X-Original-Forwarded-For", "X-Original-Host",
-        "X-Envoy-External-Address", "X-Envoy-Internal", "X-ProxyUser-Ip", "WL-Proxy-Client-IP", "Proxy-Client-IP"}) {
+  for (const char* name : {"Forwarded",
+                           "X-Forwarded-For",
+                           "X-Forwarded-Proto",
+                           "X-Forwarded-Host",
+                           "X-Forwarded-Port",
+                           "X-Forwarded-Prefix",
+                           "X-Forwarded-Server",
+                           "X-Forwarded-Client-Cert",
+                           "X-Forwarded-Tls-Client-Cert",
+                           "X-Real-IP",
+                           "X-Client-IP",
+                           "X-Cluster-Client-IP",
+                           "True-Client-IP",
+                           "CF-Connecting-IP",
+                           "CF-Connecting-IPv6",
+                           "Fastly-Client-IP",
+                           "X-Azure-ClientIP",
+                           "X-Azure-SocketIP",
+                           "X-Original-Forwarded-For",
+                           "X-Original-Host",
+                           "X-Envoy-External-Address",
+                           "X-Envoy-Internal",
+                           "X-ProxyUser-Ip",
+                           "WL-Proxy-Client-IP",
+                           "Proxy-Client-IP"}) {
     EXPECT_TRUE(is_identity(field_id(name))) << name;
   }
 }

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "proxy/health/probe.h"
+
+namespace telltale::proxy {
+
+/// Healthy if the connection is made. It is closed again at once, after a PROXY header if one is asked for.
+boost::asio::awaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnection& connection);
+
+}  // namespace telltale::proxy
