@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
@@ -185,6 +186,7 @@ Logging& logging() {
 }  // namespace
 
 void setup_logging(const conf::Log& conf) {
+  std::signal(SIGPIPE, SIG_IGN);
   Logging& log = logging();
   log.sink->configure(conf);
   log.logger->set_level(spdlog::level::from_str(conf.level));
