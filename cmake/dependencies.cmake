@@ -12,3 +12,4 @@ find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp REQUIRED)
 add_library(llhttp STATIC ${LLHTTP_SOURCES}/llhttp.c ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE} ${LLHTTP_INCLUDE}/llhttp)
 target_compile_options(llhttp PRIVATE -w)
+target_compile_definitions(llhttp PRIVATE LLHTTP_STRICT_MODE=1)  # Debian's sources default to the loose mode

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "conf/model.h"
 
 namespace telltale::conf {
 
@@ -23,9 +23,9 @@ struct Diagnostic {
 };
 
 struct LoadResult {
-  std::shared_ptr<const Model> model;  ///< null iff there is an error
-  std::vector<Diagnostic> diagnostics; ///< all of them, in the order of the file
-  std::string text;                    ///< the source, for the carets
+  std::shared_ptr<const Model> model;   ///< null iff there is an error
+  std::vector<Diagnostic> diagnostics;  ///< all of them, in the order of the file
+  std::string text;                     ///< the source, for the carets
   bool has_errors() const;
   bool has_warnings() const;
 };
@@ -43,5 +43,8 @@ std::string render(const LoadResult& result, std::string_view file_name);
 
 /// The JSON Schema of the configuration file (draft 2020-12), from the table that the validator walks.
 std::string json_schema();
+
+/// The tables of conf/README.md, from the same table.
+std::string reference_markdown();
 
 }  // namespace telltale::conf

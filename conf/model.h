@@ -1,5 +1,10 @@
 #pragma once
 
+#include "protocol/forwarding/client_address.h"
+#include "protocol/forwarding/propagate.h"
+#include "protocol/http1/parser.h"
+#include "protocol/net/cidr.h"
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -9,13 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/forwarding/client_address.h"
-#include "protocol/forwarding/propagate.h"
-#include "protocol/http1/parser.h"
-#include "protocol/net/cidr.h"
-
 /// The configuration as values: validated, with defaults filled in, and immutable once loaded. Every field's reference
-/// (type, default, meaning) is the schema table in schema.cc, from which conf/README.md and `telltale schema` come.
+/// (type, default, meaning) is the schema table in schema*.cc, from which conf/README.md and `telltale schema` come.
 namespace telltale::conf {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -43,14 +43,13 @@ struct ClientIp {
   std::size_t proxy_max_header_bytes = 4096;
   unsigned proxy_header_count = 1;
   forwarding::HeaderTrust header;
-  std::vector<std::string> identity_headers;  ///< more names to strip, lower case
 };
 
 struct ListenerLimits {
   http1::HeadLimits head;
-  std::uint64_t max_body_bytes = 0;             ///< 0: no limit; else 413
-  std::size_t max_connections = 0;              ///< of this listener, in all workers; 0: no limit
-  std::size_t max_connections_per_client = 0;   ///< by resolved layer-1/2 client address, per worker; 0: no limit
+  std::uint64_t max_body_bytes = 0;            ///< 0: no limit; else 413
+  std::size_t max_connections = 0;             ///< of this listener, in all workers; 0: no limit
+  std::size_t max_connections_per_client = 0;  ///< by resolved layer-1/2 client address, per worker; 0: no limit
 };
 
 struct ListenerTimeouts {
@@ -72,8 +71,8 @@ struct FixedAnswer {
 
 enum class PathType : std::uint8_t { prefix, exact };
 struct Match {
-  std::string host;                    ///< lower case, no port; `*.suffix`; empty or `*`: any
-  std::string path;                    ///< empty: any
+  std::string host;                       ///< lower case, no port; `*.suffix`; empty or `*`: any
+  std::string path;                       ///< empty: any
   PathType path_type = PathType::prefix;  ///< prefix by path element, as Kubernetes Ingress
 };
 
@@ -107,31 +106,31 @@ enum class ProxyOnProbe : std::uint8_t { off, v1, v2 };
 struct Health {
   ProbeKind kind = ProbeKind::http;
   std::string path = "/healthz";
-  std::string host;                        ///< Host header; default: the target's address
-  std::optional<std::uint16_t> port;       ///< default: the serving port
+  std::string host;                   ///< Host header; default: the target's address
+  std::optional<std::uint16_t> port;  ///< default: the serving port
   Milliseconds interval{5000}, timeout{1000};
   unsigned rise = 1;
-  unsigned fall = 3;                       ///< an explicit 503 needs fall_draining instead
+  unsigned fall = 3;  ///< an explicit 503 needs fall_draining instead
   unsigned fall_draining = 1;
-  bool strict = false;                     ///< a 200 with an empty body reads as unknown
-  bool weight_from_probe = false;          ///< `weight: probe`: X-Load-Balancing-Endpoint-Weight
+  bool strict = false;                          ///< a 200 with an empty body reads as unknown
+  bool weight_from_probe = false;               ///< `weight: probe`: X-Load-Balancing-Endpoint-Weight
   ProxyOnProbe send_proxy = ProxyOnProbe::off;  ///< LOCAL / UNKNOWN before the probe; for probes of the serving port
 };
 
 struct Endpoint {
   Address address;
-  std::string name;  ///< default: the address
+  std::string name;          ///< default: the address
   std::uint32_t weight = 1;  ///< 0: gets no traffic
 };
 
 struct Node {
-  std::string name;  ///< default: the address
-  std::string host;  ///< numeric IP address of the node
+  std::string name;                   ///< default: the address
+  std::string host;                   ///< numeric IP address of the node
   std::optional<std::uint16_t> port;  ///< NodePort; default Service::port
   std::string zone;
   std::uint32_t weight = 1;
   std::optional<std::uint16_t> health_port;  ///< overrides health.port for this node
-  std::vector<Endpoint> endpoints;  ///< traffic goes straight to these if there are any
+  std::vector<Endpoint> endpoints;           ///< traffic goes straight to these if there are any
 };
 
 struct ServiceTimeouts {
@@ -140,9 +139,9 @@ struct ServiceTimeouts {
 };
 
 struct Pool {
-  std::size_t max_idle = 64;            ///< idle connections kept per endpoint and worker
-  std::size_t max_idle_identities = 256;///< idle PROXY-carrying connections kept per endpoint and worker, LRU
-  Milliseconds idle_timeout{30'000};    ///< keep below the backend's own keep-alive timeout
+  std::size_t max_idle = 64;              ///< idle connections kept per endpoint and worker
+  std::size_t max_idle_identities = 256;  ///< idle PROXY-carrying connections kept per endpoint and worker, LRU
+  Milliseconds idle_timeout{30'000};      ///< keep below the backend's own keep-alive timeout
 };
 
 struct Service {
@@ -180,12 +179,12 @@ struct Admin {
 };
 
 struct Drain {
-  Milliseconds delay{5000};   ///< readyz says 503, still accepting
-  Milliseconds grace{30'000}; ///< requests in flight may finish
+  Milliseconds delay{5000};    ///< readyz says 503, still accepting
+  Milliseconds grace{30'000};  ///< requests in flight may finish
 };
 
 struct Model {
-  unsigned workers = 0;  ///< 0: one for each core
+  unsigned workers = 0;                  ///< 0: one for each core
   std::size_t max_connections = 10'000;  ///< in all; beyond, the oldest idle one is closed, else the new one refused
   Admin admin;
   Log log;

@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "proxy/cli/commands.h"
+
+int main(int argc, char** argv) { return telltale::proxy::run_command(argc, argv); }

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "protocol/http/field_id.h"
+#include "protocol/net/cidr.h"
+#include "protocol/net/ip_address.h"
+#include "protocol/proxy_protocol/header.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "protocol/http/field_id.h"
-#include "protocol/net/cidr.h"
-#include "protocol/net/ip_address.h"
-#include "protocol/proxy_protocol/header.h"
 
 namespace telltale::http {
 class HeaderBlock;
@@ -25,11 +25,11 @@ std::string_view to_string(Provenance provenance);
 /// What is known of a connection once its PROXY phase is over. nullopt addresses: a Unix socket, or a header that
 /// named none.
 struct PeerInfo {
-  std::optional<net::IpPort> socket_peer;         ///< who opened the TCP connection to us
-  std::optional<net::IpPort> socket_local;        ///< the address it aimed at
-  std::optional<net::IpPort> proxy_source;        ///< from a believed PROXY header
-  std::optional<net::IpPort> proxy_destination;   ///< likewise
-  bool has_proxy_header = false;                  ///< one was believed, LOCAL included
+  std::optional<net::IpPort> socket_peer;        ///< who opened the TCP connection to us
+  std::optional<net::IpPort> socket_local;       ///< the address it aimed at
+  std::optional<net::IpPort> proxy_source;       ///< from a believed PROXY header
+  std::optional<net::IpPort> proxy_destination;  ///< likewise
+  bool has_proxy_header = false;                 ///< one was believed, LOCAL included
 
   /// The hop that speaks to us as far as layers 1 and 2 know, and what it aimed at.
   const std::optional<net::IpPort>& hop() const { return proxy_source ? proxy_source : socket_peer; }
@@ -41,11 +41,14 @@ struct HeaderTrust {
   enum class Kind : std::uint8_t { none, x_forwarded_for, forwarded, single_address };
   Kind kind = Kind::x_forwarded_for;
   http::FieldId field = http::FieldId::x_forwarded_for;
-  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other`
+  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other` or a family (x_forwarded_tls)
   net::CidrSet trusted;                  ///< hops whose header is believed; nobody by default
   /// The alternative to CIDRs for the walk: exactly this many hops wrote the list, counted from the right; the peer
   /// must still be in `trusted`. 0 = walk by CIDR.
   unsigned trusted_hops = 0;
+  /// More names that claim to say who the client is (`identity_headers` in the configuration), to be treated like those
+  /// of the registry.
+  std::vector<std::string> extra_identity_names;
 };
 
 enum class HopVerdict : std::uint8_t { trusted, client };
@@ -56,10 +59,10 @@ struct Hop {
 };
 
 enum class RejectReason : std::uint8_t {
-  peer_not_trusted,    ///< the header came from a hop whose header is not believed
-  not_an_address,      ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
-  beyond_client,       ///< left of the first untrusted address: anyone may have written it
-  malformed,           ///< the header could not be parsed
+  peer_not_trusted,  ///< the header came from a hop whose header is not believed
+  not_an_address,    ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
+  beyond_client,     ///< left of the first untrusted address: anyone may have written it
+  malformed,         ///< the header could not be parsed
 };
 struct Rejected {
   std::string token;  ///< at most 64 octets of it
@@ -72,8 +75,8 @@ struct ClientAddress {
   std::optional<net::IpAddress> address;  ///< nullopt: a Unix socket peer with nothing else known
   std::uint16_t port = 0;                 ///< 0: not known
   Provenance provenance = Provenance::socket;
-  bool header_believed = false;           ///< the hop that spoke to us is trusted for headers (sanitising keeps its header)
-  std::vector<Hop> hops;                  ///< from us outwards; the last one is the client
+  bool header_believed = false;  ///< the hop that spoke to us is trusted for headers (sanitising keeps its header)
+  std::vector<Hop> hops;         ///< from us outwards; the last one is the client
   std::vector<Rejected> rejected;
 
   void clear() {
@@ -85,10 +88,14 @@ struct ClientAddress {
 /// Too many entries or octets in the believed header: the request must be answered 400.
 enum class ResolveStatus : std::uint8_t { ok, list_too_long };
 inline constexpr std::size_t max_list_entries = 64;
-inline constexpr std::size_t max_list_octets = 8 * 1024;
+inline constexpr std::size_t max_list_octets = 8192;
 
 /// Works out who the client is. Writes to `result` (cleared first) so that its capacity is reused: no allocation in
-/// the common case. Pure and thread safe.
+/// the common case. On list_too_long the result holds what layers 1 and 2 say. Pure and thread safe.
+///
+/// With trusted_hops, a list shorter than that was written by trusted hops alone, so its leftmost entry is the client.
+/// A single-address header on more than one line is refused as malformed: nobody can tell which line the hop wrote.
+/// Only lines with the header's real name are read: an alias (`x_forwarded_for`) is what a client sneaked past a hop.
 ResolveStatus resolve_client_address(const PeerInfo& peer, const http::HeaderBlock& fields, const HeaderTrust& trust,
                                      ClientAddress& result);
 

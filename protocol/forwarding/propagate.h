@@ -1,24 +1,26 @@
 #pragma once
 
+#include "protocol/forwarding/client_address.h"
+#include "protocol/proxy_protocol/header.h"
+#include "protocol/proxy_protocol/serializer.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "protocol/forwarding/client_address.h"
-#include "protocol/proxy_protocol/header.h"
-#include "protocol/proxy_protocol/serializer.h"
-
 namespace telltale::forwarding {
 
 /// append: the trusted incoming list + the hop that spoke to us. replace: the client alone. remove: none leaves.
-/// pass: whatever came, joined to one line, untrusted or not. off (Forwarded only): we add none.
+/// pass: whatever came, joined to one line, untrusted or not. off (Forwarded only): we add none, and a believed one
+/// goes on as it came.
 enum class ListMode : std::uint8_t { off, append, replace, remove, pass };
 
 struct ForwardedOptions {
   ListMode mode = ListMode::off;
-  bool write_for = true, write_by = false, write_host = false, write_proto = true;  ///< `parameters: [for, by, host, proto]`
-  bool ports = false;                                                              ///< `ports: true`
+  bool write_for = true, write_by = false, write_host = false,
+       write_proto = true;  ///< `parameters: [for, by, host, proto]`
+  bool ports = false;       ///< `ports: true`
 };
 
 /// How one service's backends are told who the client is (identity.md, "What is told to the backend").
@@ -37,9 +39,9 @@ struct Propagate {
 struct RequestFacts {
   const PeerInfo& peer;
   const ClientAddress& client;
-  std::string_view scheme;     ///< "http" or "https": what the client spoke to us
-  std::string_view host;       ///< the authority the request was for
-  unsigned http_minor = 1;     ///< for Via
+  std::string_view scheme;  ///< "http" or "https": what the client spoke to us
+  std::string_view host;    ///< the authority the request was for
+  unsigned http_minor = 1;  ///< for Via
 };
 
 /// Whether a received field goes on to the backend. False for every identity field that must not: all of them from an

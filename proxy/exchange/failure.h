@@ -8,7 +8,19 @@
 namespace telltale::proxy {
 
 enum class Side : std::uint8_t { none, downstream, upstream, proxy };
-enum class Phase : std::uint8_t { none, proxy_header, request_head, request_body, routing, pick, connect, request_write, response_head, response_body, response_write };
+enum class Phase : std::uint8_t {
+  none,
+  proxy_header,
+  request_head,
+  request_body,
+  routing,
+  pick,
+  connect,
+  request_write,
+  response_head,
+  response_body,
+  response_write
+};
 std::string_view to_string(Side side);
 std::string_view to_string(Phase phase);
 
@@ -21,7 +33,8 @@ struct Failure {
   explicit operator bool() const { return side != Side::none; }
 };
 
-/// The status for a failure when no response head has left yet: 4xx for the client's faults, 502/503/504 for upstream's.
+/// The status for a failure when no response head has left yet: 4xx for the client's faults, 502/503/504 for
+/// upstream's.
 unsigned status_for(const Failure& failure);
 
 }  // namespace telltale::proxy

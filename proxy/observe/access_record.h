@@ -1,12 +1,12 @@
 #pragma once
 
+#include "protocol/forwarding/client_address.h"
+#include "proxy/exchange/failure.h"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "protocol/forwarding/client_address.h"
-#include "proxy/exchange/failure.h"
 
 namespace telltale::proxy {
 
@@ -19,11 +19,11 @@ struct AccessRecord {
   std::string_view listener, route, service, node, endpoint;  ///< empty: did not come to it
   std::string_view method, host, target, protocol;            ///< protocol: HTTP/1.1
   std::string_view user_agent;
-  unsigned status = 0;                                        ///< 0: the client got none
-  std::uint64_t bytes_received = 0, bytes_sent = 0;           ///< body octets from / to the client
-  std::chrono::nanoseconds duration{};                        ///< first octet of the request to last of the response
-  std::chrono::nanoseconds connect_duration{};                ///< 0: pooled connection
-  std::chrono::nanoseconds response_duration{};               ///< request sent to response head
+  unsigned status = 0;                               ///< 0: the client got none
+  std::uint64_t bytes_received = 0, bytes_sent = 0;  ///< body octets from / to the client
+  std::chrono::nanoseconds duration{};               ///< first octet of the request to last of the response
+  std::chrono::nanoseconds connect_duration{};       ///< 0: pooled connection
+  std::chrono::nanoseconds response_duration{};      ///< request sent to response head
   unsigned tries = 0;
   bool reused_connection = false;
   Failure failure;

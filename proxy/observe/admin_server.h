@@ -1,27 +1,34 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <boost/asio/io_context.hpp>
 
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "conf/model.h"
-
 namespace telltale::proxy {
 
 /// What the admin pages show, asked on the control thread at each request.
 struct AdminSource {
-  std::function<bool(std::string& why_not)> ready;   ///< /readyz: 200 or 503 with the reason
-  std::function<std::string()> metrics;              ///< /metrics, Prometheus text exposition 0.0.4
-  std::function<std::string()> services;             ///< /services, JSON
+  std::function<bool(std::string& why_not)> ready;  ///< /readyz: 200 or 503 with the reason
+  std::function<std::string()> metrics;             ///< /metrics, Prometheus text exposition 0.0.4
+  std::function<std::string()> services;            ///< /services, JSON
 };
 
 /// /livez, /readyz, /healthz (as /livez), /metrics, /services, and an index at /. Beast on the control thread's
-/// io_context. GET and HEAD only; anything else 405; bodies and heads bounded; slow clients timed out.
+/// io_context. GET and HEAD only; anything else 405; bodies and heads bounded (16 KiB each); a request must be there,
+/// and its answer be taken, within 30 s; 64 connections.
+///
+/// Listening on a loopback address, only a Host that is an IP literal or localhost is answered, else 421: a browser
+/// that DNS rebinding has led here sends the attacker's name. On another address, which somebody chose to open, names
+/// must work and are not checked; on a Unix socket no browser comes. No answer ever has a CORS field.
+///
+/// Used on the io_context's thread once it runs; the io_context must outlive this, which `source` is not asked after.
 class AdminServer {
  public:
-  /// Binds at once; throws boost::system::system_error when the address is taken.
+  /// Binds at once; throws boost::system::system_error when the address is taken. A Unix socket gets mode 0660.
   AdminServer(boost::asio::io_context& io, const conf::Address& address, AdminSource source);
   ~AdminServer();
   conf::Address local_address() const;  ///< the real port when 0 was asked for

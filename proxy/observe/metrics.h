@@ -15,6 +15,8 @@ class Counter {
  public:
   void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
   void sub(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  /// For a total that is kept elsewhere.
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -24,9 +26,12 @@ class Counter {
 /// Fixed buckets, in seconds: 0.5 ms … 60 s. Single writer, like Counter.
 class Histogram {
  public:
-  static constexpr std::array<double, 14> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60};
+  static constexpr std::array<double, 14> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                    0.1,    0.25,  0.5,    1,     5,    10,    60};
   void observe(std::chrono::nanoseconds duration);
-  std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }  ///< not cumulative; i == bounds.size(): beyond
+  std::uint64_t bucket(std::size_t i) const {
+    return buckets_[i].value();
+  }  ///< not cumulative; i == bounds.size(): beyond
   double sum_seconds() const { return static_cast<double>(sum_nanoseconds_.value()) * 1e-9; }
 
  private:
@@ -36,7 +41,16 @@ class Histogram {
 
 /// Why a connection failed in its PROXY phase (identity.md, "First-bytes diagnosis").
 enum class ProxyFailure : std::uint8_t {
-  none, plain_http, tls_client_hello, bare_probe, not_listed, header_twice, timed_out, malformed, no_header, count_
+  none,
+  plain_http,
+  tls_client_hello,
+  bare_probe,
+  not_listed,
+  header_twice,
+  timed_out,
+  malformed,
+  no_header,
+  count_
 };
 const char* to_string(ProxyFailure cause);
 
@@ -55,10 +69,11 @@ struct ServiceMetrics {
 /// One worker's counters, indexed as the snapshot's listeners and services are. `local` is what never reached a
 /// service: local replies, redirects, bad requests.
 struct WorkerMetrics {
-  WorkerMetrics(std::size_t listeners, std::size_t services);
+  WorkerMetrics(std::size_t listener_count, std::size_t service_count);
   std::vector<std::unique_ptr<ListenerMetrics>> listeners;
   std::vector<std::unique_ptr<ServiceMetrics>> services;
   ServiceMetrics local;
+  Counter access_log_dropped;  ///< set() to AccessLog::dropped() after a flush
 };
 
 }  // namespace telltale::proxy

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "proxy/observe/metrics.h"
+#include "proxy/upstream/service.h"
+
 #include <span>
 #include <string>
 #include <vector>
-
-#include "proxy/observe/metrics.h"
-#include "proxy/upstream/service.h"
 
 namespace telltale::proxy {
 

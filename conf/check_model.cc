@@ -1,0 +1,203 @@
+#include "conf/read.h"
+#include "conf/suggest.h"
+#include "conf/text.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace telltale::conf {
+namespace {
+
+std::string route_path(std::size_t listener, std::size_t route, const RouteSource& source, std::string_view field) {
+  std::string path = "listeners[" + std::to_string(listener) + "]";
+  if (!source.at_listener) path += ".routes[" + std::to_string(route) + "]";
+  if (!field.empty()) path.append(".").append(field);
+  return path;
+}
+std::string item_path(std::string_view list, std::size_t index, std::string_view field) {
+  return std::string(list) + "[" + std::to_string(index) + "]." + std::string(field);
+}
+
+/// The whole check: one pass over each list, with the indices it needs.
+class ModelCheck {
+ public:
+  ModelCheck(Diagnostics& diagnostics, Draft& draft) : diagnostics_(diagnostics), draft_(draft) {}
+  void run() {
+    index_services();
+    check_listener_names();
+    check_addresses();
+    for (std::size_t i = 0; i < draft_.listeners.size(); ++i) {
+      resolve_routes(i);
+      check_shadowed(i);
+      check_trusted_backends(i);
+    }
+    check_unused();
+  }
+
+ private:
+  void index_services();
+  void check_listener_names();
+  void check_addresses();
+  void add_address(const Address& address, const YamlNode* place, std::string path);
+  void resolve_routes(std::size_t listener);
+  void report_missing(std::size_t listener, std::size_t route);
+  void check_shadowed(std::size_t listener);
+  void check_trusted_backends(std::size_t listener);
+  void check_trusted_service(std::size_t listener, std::size_t service);
+  void check_unused();
+
+  Diagnostics& diagnostics_;
+  Draft& draft_;
+  std::unordered_map<std::string_view, std::size_t> services_;
+  std::vector<std::string_view> service_names_;
+  std::vector<bool> used_;
+  std::unordered_map<std::string, const YamlNode*> addresses_;
+  /// Looking for a near name costs a pass over all: with thousands of both that is not worth it.
+  std::size_t suggestions_left_ = 100;
+};
+
+void ModelCheck::index_services() {
+  const auto& services = draft_.model.services;
+  used_.resize(services.size());
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    if (services[i].name.empty()) continue;
+    service_names_.push_back(services[i].name);
+    const auto [first, fresh] = services_.emplace(services[i].name, i);
+    if (fresh || draft_.services[i].name == nullptr) continue;
+    diagnostics_.error(*draft_.services[i].name, item_path("services", i, "name"),
+                       "there is another service " + quote(services[i].name),
+                       "it is in line " + std::to_string(draft_.services[first->second].node->line));
+    used_[i] = true;  // one finding about it is enough
+  }
+}
+
+void ModelCheck::check_listener_names() {
+  std::unordered_map<std::string_view, std::size_t> names;
+  for (std::size_t i = 0; i < draft_.listeners.size(); ++i) {
+    const auto [first, fresh] = names.emplace(draft_.model.listeners[i].name, i);
+    if (fresh) continue;
+    // A name given may be that of a listener without one.
+    const std::size_t at = draft_.listeners[i].name ? i : first->second;
+    const YamlNode* place = draft_.listeners[at].name ? draft_.listeners[at].name : draft_.listeners[at].node;
+    diagnostics_.error(*place, item_path("listeners", at, "name"),
+                       "there is another listener " + quote(draft_.model.listeners[i].name));
+  }
+}
+
+/// `place` is null for the admin server's default.
+void ModelCheck::add_address(const Address& address, const YamlNode* place, std::string path) {
+  if (address.ip && address.ip->port == 0) return;
+  // "::" is dual stack: it takes 0.0.0.0 too.
+  const std::string key =
+      address.ip && address.ip->address.is_unspecified() ? ":" + std::to_string(address.ip->port) : address.to_string();
+  const auto [first, fresh] = addresses_.emplace(key, place);
+  if (fresh) return;
+  diagnostics_.error(*place, std::move(path), quote(address.to_string()) + " is already listened on",
+                     first->second ? "see line " + std::to_string(first->second->line)
+                                   : "it is the default of the admin server; see `admin:`");
+}
+
+void ModelCheck::check_addresses() {
+  if (draft_.model.admin.listen && !draft_.admin_given) add_address(*draft_.model.admin.listen, nullptr, {});
+  for (std::size_t i = 0; i < draft_.listeners.size(); ++i) {
+    if (!draft_.listeners[i].listen) continue;
+    add_address(draft_.model.listeners[i].listen, draft_.listeners[i].listen, item_path("listeners", i, "listen"));
+  }
+  if (draft_.model.admin.listen && draft_.admin_listen) {
+    add_address(*draft_.model.admin.listen, draft_.admin_listen, "admin.listen");
+  }
+}
+
+void ModelCheck::report_missing(std::size_t listener, std::size_t route) {
+  const RouteSource& source = draft_.listeners[listener].routes[route];
+  std::string hint = service_names_.empty() ? "there are no services: add them under `services:`"
+                                            : "it must be the `name` of one of the services";
+  if (suggestions_left_ > 0) {
+    --suggestions_left_;
+    hint = did_you_mean(source.service_name, service_names_, std::move(hint));
+  }
+  diagnostics_.error(*source.service, route_path(listener, route, source, "service"),
+                     "there is no service " + quote(source.service_name), std::move(hint));
+}
+
+void ModelCheck::resolve_routes(std::size_t listener) {
+  auto& routes = draft_.model.listeners[listener].routes;
+  for (std::size_t k = 0; k < routes.size(); ++k) {
+    const RouteSource& source = draft_.listeners[listener].routes[k];
+    if (source.service == nullptr) continue;
+    const auto found = services_.find(source.service_name);
+    if (found == services_.end()) {
+      report_missing(listener, k);
+    } else {
+      routes[k].service = found->second;
+      used_[found->second] = true;
+    }
+  }
+}
+
+/// Routes are chosen by how specific their match is, so only one that matches the same as an earlier one is never used.
+void ModelCheck::check_shadowed(std::size_t listener) {
+  std::unordered_map<std::string, std::size_t> seen;
+  const auto& routes = draft_.model.listeners[listener].routes;
+  const auto& sources = draft_.listeners[listener].routes;
+  for (std::size_t k = 0; k < routes.size(); ++k) {
+    if (sources[k].at_listener || !sources[k].right) continue;
+    const Match& match = routes[k].match;
+    std::string key = match.host + (match.path_type == PathType::exact ? " = " : " ^ ") + match.path;
+    // A prefix is compared by path elements: /api and /api/ are the same one, / and none too.
+    if (match.path_type == PathType::prefix && key.ends_with('/')) key.pop_back();
+    const auto [first, fresh] = seen.emplace(std::move(key), k);
+    if (fresh) continue;
+    diagnostics_.warning(
+        *sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
+        "the route in line " + std::to_string(sources[first->second].node->line) + " has the same host and path");
+  }
+}
+
+void ModelCheck::check_trusted_service(std::size_t listener, std::size_t service) {
+  const ListenerSource& source = draft_.listeners[listener];
+  const auto check = [&](const std::optional<net::IpAddress>& address) {
+    if (!address) return false;
+    const auto range = std::ranges::find_if(source.trusted.list, [&](const PlacedRange& each) {
+      return each.range.prefix_length() > 0 && each.range.contains(*address);
+    });
+    if (range == source.trusted.list.end()) return false;
+    diagnostics_.warning(
+        *range->place, item_path("listeners", listener, "client_ip.trusted[" + std::to_string(range->index) + "]"),
+        range->range.to_string() + " holds a backend of the service " + quote(draft_.model.services[service].name) +
+            " (" + address->to_string() + "): who gets hold of a backend can say who the client is",
+        "name only the hops in front");
+    return true;
+  };
+  const auto check_endpoint = [&](const Endpoint& endpoint) {
+    return endpoint.address.ip && check(endpoint.address.ip->address);
+  };
+  const Service& model = draft_.model.services[service];
+  if (std::ranges::any_of(model.endpoints, check_endpoint)) return;
+  for (const Node& node : model.nodes) {
+    if (check(net::IpAddress::parse(node.host)) || std::ranges::any_of(node.endpoints, check_endpoint)) return;
+  }
+}
+
+void ModelCheck::check_trusted_backends(std::size_t listener) {
+  if (draft_.listeners[listener].trusted.list.empty()) return;
+  std::unordered_set<std::size_t> checked;
+  for (const Route& route : draft_.model.listeners[listener].routes) {
+    if (route.service && checked.insert(*route.service).second) check_trusted_service(listener, *route.service);
+  }
+}
+
+void ModelCheck::check_unused() {
+  for (std::size_t i = 0; i < draft_.services.size(); ++i) {
+    if (used_[i] || draft_.services[i].name == nullptr || draft_.model.services[i].name.empty()) continue;
+    diagnostics_.warning(*draft_.services[i].name, item_path("services", i, "name"),
+                         "no route leads to the service " + quote(draft_.model.services[i].name));
+  }
+}
+
+}  // namespace
+
+void check_model(Diagnostics& diagnostics, Draft& draft) { ModelCheck(diagnostics, draft).run(); }
+
+}  // namespace telltale::conf

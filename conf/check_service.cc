@@ -1,0 +1,125 @@
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace telltale::conf {
+namespace {
+
+/// Reports about `services[2].nodes[1]` and the like.
+class Items {
+ public:
+  Items(ObjectReader& reader, std::string_view list)
+      : reader_(reader), list_path_(reader.path(), list), node_(reader.value(list)) {}
+  void error(std::size_t i, std::string message, std::string hint = {}) const {
+    reader_.context().diagnostics.error(*node_->items[i], Path(list_path_, i), std::move(message), std::move(hint));
+  }
+  void warning(std::size_t i, std::string message, std::string hint = {}) const {
+    reader_.context().diagnostics.warning(*node_->items[i], Path(list_path_, i), std::move(message), std::move(hint));
+  }
+
+ private:
+  ObjectReader& reader_;
+  Path list_path_;
+  const YamlNode* node_;
+};
+
+void check_endpoints(ObjectReader& reader, const Service& service) {
+  const Items items(reader, "endpoints");
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < service.endpoints.size(); ++i) {
+    const Address& address = service.endpoints[i].address;
+    if (!address.ip && address.unix_path.empty()) continue;
+    if (!seen.insert(address.to_string()).second) {
+      items.warning(i, quote(address.to_string()) + " is listed twice in this service",
+                    "a weight gives it a larger share");
+    }
+  }
+}
+
+void check_nodes(ObjectReader& reader, const Service& service) {
+  const Items items(reader, "nodes");
+  std::unordered_set<std::string_view> names;
+  for (std::size_t i = 0; i < service.nodes.size(); ++i) {
+    const Node& node = service.nodes[i];
+    if (node.host.empty()) continue;
+    if (!names.insert(node.name).second) {
+      items.error(i, "there is another node " + quote(node.name) + " in this service", "give each node its own `name`");
+    }
+    if (!node.port && !service.port && node.endpoints.empty()) {
+      items.error(i, "there is no port to send its traffic to",
+                  "add `port:` to the service (for all of its nodes) or to the node, or list the node's `endpoints`");
+    }
+    if (node.health_port && !service.health) {
+      items.warning(i, "`health_port` has no effect: the service has no `health`");
+    }
+  }
+}
+
+bool has_weight(const Service& service) {
+  const auto weighs = [](const Endpoint& endpoint) { return endpoint.weight > 0; };
+  for (const Node& node : service.nodes) {
+    if (node.weight > 0 && (node.endpoints.empty() || std::ranges::any_of(node.endpoints, weighs))) return true;
+  }
+  return std::ranges::any_of(service.endpoints, weighs);
+}
+
+/// Whether any probe goes to a port that its target does not serve at.
+bool probes_another_port(const Service& service) {
+  const auto differs = [](const std::optional<std::uint16_t>& probed, const std::vector<Endpoint>& endpoints) {
+    return probed && std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
+             return endpoint.address.ip && endpoint.address.ip->port != *probed;
+           });
+  };
+  const auto node_differs = [&](const Node& node) {
+    const auto probed = node.health_port ? node.health_port : service.health->port;
+    if (!node.endpoints.empty()) return differs(probed, node.endpoints);
+    return probed && probed != (node.port ? node.port : service.port);
+  };
+  return differs(service.health->port, service.endpoints) || std::ranges::any_of(service.nodes, node_differs);
+}
+
+void check_probe(ObjectReader& reader, const Service& service) {
+  if (!service.health) return;
+  const Health& health = *service.health;
+  if (health.send_proxy != ProxyOnProbe::off && probes_another_port(service)) {
+    reader.warning("health",
+                   "`send_proxy` to a port that is not the serving port: kube-proxy's health port does not speak it",
+                   "remove send_proxy, or the port");
+  }
+  const bool decided = reader.place("health").find("send_proxy") != nullptr;
+  const bool own_port =
+      health.port || std::ranges::any_of(service.nodes, [](const Node& n) { return n.health_port.has_value(); });
+  if (service.propagate.proxy_protocol && health.kind == ProbeKind::http && !decided && !own_port) {
+    reader.warning("health",
+                   "the backends are sent a PROXY header and the probes of the same port are not: one that requires it "
+                   "refuses them",
+                   "`send_proxy: true`, or `send_proxy: false` if they take both");
+  }
+}
+
+}  // namespace
+
+void check_service(ObjectReader& reader, const Service& service) {
+  const auto listed = [&](std::string_view field) { return reader.has(field) && !reader.value(field)->items.empty(); };
+  const auto wrong = [&](std::string_view field) {
+    return reader.has(field) && reader.value(field)->kind != YamlNode::Kind::sequence;
+  };
+  if (!listed("nodes") && !listed("endpoints") && !wrong("nodes") && !wrong("endpoints") &&
+      reader.node().kind == YamlNode::Kind::map) {
+    reader.error_here("this service has nothing that serves",
+                      "list addresses as `endpoints: [10.0.0.1:8080]`, or hosts under `nodes:`");
+  } else if (!has_weight(service) && (listed("nodes") || listed("endpoints"))) {
+    reader.error_here("every weight in this service is 0: nothing serves", "");
+  }
+  check_nodes(reader, service);
+  check_endpoints(reader, service);
+  check_probe(reader, service);
+  if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
+    reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
+                   "health: { http: /healthz, port: <healthCheckNodePort> }");
+  }
+}
+
+}  // namespace telltale::conf

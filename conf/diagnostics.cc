@@ -1,0 +1,55 @@
+#include "conf/diagnostics.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace telltale::conf {
+
+std::string Path::to_string() const {
+  if (parent == nullptr) return {};
+  std::string result = parent->to_string();
+  if (name.empty()) return result + "[" + std::to_string(index) + "]";
+  if (!result.empty()) result += '.';
+  return result.append(name);
+}
+
+void Diagnostics::error(const YamlNode& place, std::string path, std::string message, std::string hint) {
+  if (full()) {
+    dropped_ = dropped_error_ = true;
+    return;
+  }
+  list_.push_back({Severity::error, place.line, place.column, std::move(path), std::move(message), std::move(hint)});
+}
+void Diagnostics::warning(const YamlNode& place, std::string path, std::string message, std::string hint) {
+  if (full()) {
+    dropped_ = true;
+    return;
+  }
+  list_.push_back({Severity::warning, place.line, place.column, std::move(path), std::move(message), std::move(hint)});
+}
+void Diagnostics::error(const YamlNode& place, const Path& path, std::string message, std::string hint) {
+  error(place, full() ? std::string() : path.to_string(), std::move(message), std::move(hint));
+}
+void Diagnostics::warning(const YamlNode& place, const Path& path, std::string message, std::string hint) {
+  warning(place, full() ? std::string() : path.to_string(), std::move(message), std::move(hint));
+}
+
+std::vector<Diagnostic> Diagnostics::take() {
+  std::ranges::stable_sort(list_, {}, [](const Diagnostic& d) { return std::tie(d.line, d.column); });
+  // An aliased value is read once for each use: the same finding at the same place for the same field is one finding.
+  const auto same = [](const Diagnostic& a, const Diagnostic& b) {
+    return std::tie(a.line, a.column, a.path, a.message) == std::tie(b.line, b.column, b.path, b.message);
+  };
+  list_.erase(std::unique(list_.begin(), list_.end(), same), list_.end());
+  if (dropped_) {
+    list_.push_back({dropped_error_ ? Severity::error : Severity::warning,
+                     0,
+                     0,
+                     {},
+                     "more than " + std::to_string(most) + " findings; the rest is not shown",
+                     {}});
+  }
+  return std::move(list_);
+}
+
+}  // namespace telltale::conf

@@ -1,0 +1,60 @@
+#include "conf/loader.h"
+
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace telltale::conf {
+namespace {
+
+std::optional<std::string> process_environment(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+LoadResult unreadable(std::string why) {
+  LoadResult result;
+  result.diagnostics.push_back({Severity::error, 0, 0, {}, "cannot be read: " + std::move(why), {}});
+  return result;
+}
+
+}  // namespace
+
+LoadResult load_text(std::string text, const Environment& environment) {
+  LoadResult result;
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
+  result.text = std::move(text);
+  Diagnostics diagnostics;
+  YamlTree tree;
+  Draft draft;
+  if (tree.parse(result.text, diagnostics.list())) {
+    const Environment& lookup = environment ? environment : Environment(process_environment);
+    Context context{diagnostics, lookup};
+    read_root(context, tree.root(), draft);
+    check_model(diagnostics, draft);
+  }
+  result.diagnostics = diagnostics.take();
+  if (!result.has_errors()) result.model = std::make_shared<const Model>(std::move(draft.model));
+  return result;
+}
+
+LoadResult load_file(const std::string& path, const Environment& environment) {
+  const auto close = [](std::FILE* file) { std::fclose(file); };
+  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rbe"), close);
+  if (!file) return unreadable(std::strerror(errno));
+  std::string text;
+  std::array<char, 64 * 1024> buffer;
+  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+    text.append(buffer.data(), size);
+    if (text.size() > YamlTree::max_octets) break;  // load_text() says so
+  }
+  if (std::ferror(file.get())) return unreadable(std::strerror(errno));
+  return load_text(std::move(text), environment);
+}
+
+}  // namespace telltale::conf

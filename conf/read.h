@@ -1,0 +1,55 @@
+#pragma once
+
+#include "conf/object_reader.h"
+
+#include <string>
+#include <vector>
+
+/// From the tree to the model: first each object by itself (read_*), then what they say of each other (check_model).
+namespace telltale::conf {
+
+/// Where the parts of the model stand in the file.
+struct RouteSource {
+  const YamlNode* node = nullptr;     ///< the route; the listener for `service: NAME` there
+  const YamlNode* service = nullptr;  ///< the service's name
+  std::string service_name;
+  bool at_listener = false;
+  bool right = false;  ///< nothing in it was found wrong
+};
+struct ListenerSource {
+  const YamlNode* node = nullptr;
+  const YamlNode* name = nullptr;
+  const YamlNode* listen = nullptr;  ///< null: none that is right
+  std::vector<RouteSource> routes;   ///< as Listener::routes
+  Ranges trusted;
+};
+struct ServiceSource {
+  const YamlNode* node = nullptr;
+  const YamlNode* name = nullptr;
+};
+
+struct Draft {
+  Model model;
+  std::vector<ListenerSource> listeners;   ///< as Model::listeners
+  std::vector<ServiceSource> services;     ///< as Model::services
+  const YamlNode* admin_listen = nullptr;  ///< null: none that is right
+  bool admin_given = false;
+};
+
+void read_root(Context& context, const YamlNode& root, Draft& draft);
+
+void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
+                   ListenerSource& source);
+void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip, Ranges& trusted);
+void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source);
+
+void read_service(Context& context, const YamlNode& node, const Path& path, Service& service);
+/// What the parts of one service say of each other.
+void check_service(ObjectReader& reader, const Service& service);
+void read_health(Context& context, const YamlNode& node, const Path& path, Health& health);
+void read_propagate(Context& context, const YamlNode& node, const Path& path, forwarding::Propagate& propagate);
+
+/// Resolves the routes' services and reports what no object can know by itself.
+void check_model(Diagnostics& diagnostics, Draft& draft);
+
+}  // namespace telltale::conf

@@ -1,0 +1,121 @@
+#include "conf/read.h"
+#include "conf/suggest.h"
+#include "conf/text.h"
+
+namespace telltale::conf {
+namespace {
+
+void read_admin(ObjectReader& root, Draft& draft) {
+  draft.admin_given = root.has("admin");
+  std::string word;
+  if (root.read_word_instead("admin", word)) {
+    if (word == "off") draft.model.admin.listen.reset();
+    return;
+  }
+  root.object("admin", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(root.context(), node, path, schema::admin);
+    Address listen;
+    if (!reader.read("listen", listen)) return;
+    draft.admin_listen = reader.value("listen");
+    if (listen.ip && !listen.ip->address.is_loopback()) {
+      reader.warning("listen", "the admin server can be reached from other machines, and has no authentication",
+                     "127.0.0.1:" + std::to_string(listen.ip->port) + ", or unix:/path");
+    }
+    draft.model.admin.listen = std::move(listen);
+  });
+}
+
+void read_log(ObjectReader& root, Log& log) {
+  root.object("log", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(root.context(), node, path, schema::log);
+    reader.read("level", log.level);
+    reader.read("format", log.format);
+    reader.read("file", log.file);
+  });
+}
+
+/// `${name}` is a variable, `$$` a dollar.
+void check_template(ObjectReader& reader, std::string_view text) {
+  // YAML's `|` leaves one line break at the end.
+  if (text.substr(0, text.ends_with('\n') ? text.size() - 1 : text.size()).find_first_of("\r\n") != text.npos) {
+    reader.error("text", "a template is one line");
+  }
+  for (std::size_t i = text.find('$'); i < text.size(); i = text.find('$', i)) {
+    if (!text.substr(i).starts_with("${")) {
+      i += text.substr(i).starts_with("$$") ? 2 : 1;
+      continue;
+    }
+    const auto close = text.find('}', i);
+    if (close == text.npos) return reader.error("text", "a `${` without its `}`", "write $$ for a dollar");
+    const std::string_view name = text.substr(i + 2, close - i - 2);
+    if (std::ranges::find(access_log_variables, name) == access_log_variables.end()) {
+      std::string all;
+      for (const std::string_view each : access_log_variables) all += (all.empty() ? "" : ", ") + std::string(each);
+      reader.error("text", "there is no variable " + quote(name),
+                   did_you_mean(name, access_log_variables, "the variables are " + all));
+    }
+    i = close + 1;
+  }
+}
+
+void read_access_log(ObjectReader& root, AccessLog& log) {
+  std::string word;
+  if (root.read_word_instead("access_log", word)) {
+    if (word == "off") log.format = AccessLogFormat::off;
+    return;
+  }
+  root.object("access_log", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(root.context(), node, path, schema::access_log);
+    const bool known = reader.read("format", log.format) || !reader.has("format");
+    reader.read("file", log.file);
+    const bool has_text = reader.read("text", log.text);
+    if (!known) return;
+    if (log.format == AccessLogFormat::text && (!reader.has("text") || (has_text && log.text.empty()))) {
+      reader.error("text", "`format: text` needs its template", "like text: \"${client} ${status} ${target}\"");
+    }
+    if (has_text && log.format != AccessLogFormat::text) {
+      reader.error("text", "a template is only for `format: text`", "add `format: text`, or remove the template");
+    }
+    if (has_text) check_template(reader, log.text);
+  });
+}
+
+void read_drain(ObjectReader& root, Drain& drain) {
+  root.object("drain", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(root.context(), node, path, schema::drain);
+    reader.read("delay", drain.delay);
+    reader.read("grace", drain.grace);
+  });
+}
+
+}  // namespace
+
+void read_root(Context& context, const YamlNode& root, Draft& draft) {
+  const Path path;
+  ObjectReader reader(context, root, path, schema::root);
+  Model& model = draft.model;
+  reader.read("workers", model.workers);
+  reader.read("max_connections", model.max_connections);
+  read_admin(reader, draft);
+  read_log(reader, model.log);
+  read_access_log(reader, model.access_log);
+  read_drain(reader, model.drain);
+  reader.each("services", [&](const YamlNode& node, const Path& item, std::size_t) {
+    ServiceSource& source = draft.services.emplace_back();
+    source.node = &node;
+    Service& service = model.services.emplace_back();
+    read_service(context, node, item, service);
+    source.name = node.find("name");
+  });
+  reader.each("listeners", [&](const YamlNode& node, const Path& item, std::size_t index) {
+    Listener& listener = model.listeners.emplace_back();
+    listener.name = "listener-" + std::to_string(index + 1);
+    read_listener(context, node, item, listener, draft.listeners.emplace_back());
+  });
+  if (reader.has("listeners") && reader.value("listeners")->kind == YamlNode::Kind::sequence &&
+      model.listeners.empty()) {
+    reader.error("listeners", "there is no listener: nothing would be served");
+  }
+}
+
+}  // namespace telltale::conf

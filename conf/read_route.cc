@@ -1,0 +1,121 @@
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <algorithm>
+#include <array>
+
+namespace telltale::conf {
+namespace {
+
+std::string host_problem(std::string_view host, std::string& hint) {
+  if (net::IpAddress::parse(host)) {
+    hint = "write [" + std::string(host) + "]";
+    return " is an IPv6 address without brackets";
+  }
+  if (std::ranges::any_of(host, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+    hint = "write it in its ASCII form, xn--…";
+    return " is not in ASCII";
+  }
+  const auto colon = host.rfind(':');
+  if (colon != host.npos && parse_integer(host.substr(colon + 1)).value) {
+    hint = "write " + quote(host.substr(0, colon)) + ": a host is matched without its port";
+    return " has a port";
+  }
+  if (host.ends_with('.')) {
+    hint = "write " + quote(host.substr(0, host.size() - 1));
+    return " ends with a dot";
+  }
+  hint = "a host name, `*.suffix`, or `*` for any";
+  return host.find('*') == host.npos ? " is not a host name" : " has its `*` in the wrong place";
+}
+
+void read_match(ObjectReader& route, Match& match) {
+  route.object("match", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(route.context(), node, path, schema::match);
+    std::string host;
+    if (reader.read("host", host)) {
+      const std::string_view suffix = std::string_view(host).substr(host.starts_with("*.") ? 2 : 0);
+      if (host == "*") {
+        match.host.clear();
+      } else if (is_host(suffix) && (suffix.size() == host.size() || is_host_name(suffix))) {
+        match.host = to_lower(host);
+      } else {
+        std::string hint;
+        const std::string problem = host_problem(host, hint);
+        reader.error("host", quote(host) + problem, hint);
+      }
+    }
+    std::string request_path;
+    if (reader.read("path", request_path)) {
+      if (!is_request_target(request_path) || request_path.find_first_of("?#") != std::string::npos) {
+        reader.error("path", quote(request_path) + " is not a path to match",
+                     "it starts with `/`, and has no query, blanks or characters outside ASCII");
+      } else {
+        match.path = std::move(request_path);
+      }
+    }
+    reader.read("path_type", match.path_type);
+    if (reader.has("path_type") && !reader.has("path")) reader.error("path_type", "there is no `path` that it is for");
+  });
+}
+
+void read_redirect(ObjectReader& route, Redirect& redirect) {
+  route.object("redirect", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(route.context(), node, path, schema::redirect);
+    reader.read("scheme", redirect.scheme);
+    if (reader.read("host", redirect.host)) {
+      if (!is_authority(redirect.host)) {
+        reader.error("host", quote(redirect.host) + " is not a host", "like www.example.com or www.example.com:8443");
+      }
+      redirect.host = to_lower(redirect.host);
+    }
+    if (reader.read("path", redirect.path) && !is_request_target(redirect.path)) {
+      reader.error("path", quote(redirect.path) + " is not a path",
+                   "it starts with `/`, and has no blanks or characters outside ASCII");
+    }
+    constexpr std::array statuses = {301u, 302u, 303u, 307u, 308u};
+    if (reader.read("status", redirect.status) && std::ranges::find(statuses, redirect.status) == statuses.end()) {
+      reader.error("status", quote(std::to_string(redirect.status)) + " is not the status of a redirect",
+                   "301, 302, 303, 307 or 308");
+    }
+    if (!reader.has("scheme") && !reader.has("host") && !reader.has("path")) {
+      reader.error_here("a redirect to where the request already is", "give a scheme, a host or a path");
+    }
+  });
+}
+
+void read_respond(ObjectReader& route, FixedAnswer& respond) {
+  route.object("respond", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(route.context(), node, path, schema::respond);
+    reader.read("status", respond.status);
+    reader.read("content_type", respond.content_type);
+    reader.read("body", respond.body);
+    // RFC 9110 15.3.5, 15.3.6 and 15.4.5.
+    const bool bodiless = respond.status == 204 || respond.status == 205 || respond.status == 304;
+    if (bodiless && !respond.body.empty()) {
+      reader.error("body", "an answer with status " + std::to_string(respond.status) + " has no body");
+    }
+    if (!is_header_value(respond.content_type))
+      reader.error("content_type", quote(respond.content_type) + " is not in ASCII");
+  });
+}
+
+}  // namespace
+
+void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source) {
+  const std::size_t findings = context.diagnostics.list().size();
+  ObjectReader reader(context, node, path, schema::route);
+  source.node = &node;
+  read_match(reader, route.match);
+  if (!reader.read("name", route.name)) {
+    route.name = route.match.host + route.match.path;
+    if (route.name.empty()) route.name = "default";
+  }
+  source.service = reader.value("service");
+  if (!reader.read("service", source.service_name)) source.service = nullptr;
+  if (reader.has("redirect")) read_redirect(reader, route.redirect.emplace());
+  if (reader.has("respond")) read_respond(reader, route.respond.emplace());
+  source.right = context.diagnostics.list().size() == findings;
+}
+
+}  // namespace telltale::conf

@@ -1,0 +1,188 @@
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <algorithm>
+
+namespace telltale::conf {
+namespace {
+
+bool check_port(Context& context, const YamlNode& place, const Path& path, const Address& address) {
+  if (!address.ip || address.ip->port != 0) return true;
+  context.diagnostics.error(place, path, quote(address.to_string()) + " has port 0: nothing can be reached there");
+  return false;
+}
+
+/// An endpoint must say which host: `:8080` is for listening.
+bool check_host(Context& context, const YamlNode& place, const Path& path, const Address& address) {
+  if (!address.ip || !address.ip->address.is_unspecified()) return check_port(context, place, path, address);
+  context.diagnostics.error(place, path, quote(address.to_string()) + " says no host",
+                            "write 127.0.0.1:" + std::to_string(address.ip->port) + " for this machine");
+  return false;
+}
+
+void read_endpoint(Context& context, const YamlNode& node, const Path& path, Endpoint& endpoint) {
+  if (node.kind == YamlNode::Kind::scalar) {
+    const Field& row = *find_field(schema::endpoint, "address");
+    if (read_value(context, node, path, row, endpoint.address)) check_host(context, node, path, endpoint.address);
+    endpoint.name = endpoint.address.to_string();
+    return;
+  }
+  ObjectReader reader(context, node, path, schema::endpoint);
+  if (reader.read("address", endpoint.address)) {
+    check_host(context, reader.place("address"), Path(path, "address"), endpoint.address);
+    endpoint.name = endpoint.address.to_string();
+  }
+  reader.read("name", endpoint.name);
+  reader.read("weight", endpoint.weight);
+}
+
+void read_endpoints(ObjectReader& reader, std::vector<Endpoint>& endpoints) {
+  reader.each("endpoints", [&](const YamlNode& item, const Path& path, std::size_t) {
+    read_endpoint(reader.context(), item, path, endpoints.emplace_back());
+  });
+}
+
+void read_node(Context& context, const YamlNode& item, const Path& path, Node& node) {
+  ObjectReader reader(context, item, path, schema::node);
+  if (reader.read("address", node.host)) {
+    if (net::IpAddress::parse(node.host)->is_unspecified()) {
+      reader.error("address", quote(node.host) + " says no host", "write 127.0.0.1 for this machine");
+    }
+    node.name = node.host;
+  }
+  reader.read("name", node.name);
+  reader.read("port", node.port);
+  reader.read("zone", node.zone);
+  reader.read("weight", node.weight);
+  reader.read("health_port", node.health_port);
+  read_endpoints(reader, node.endpoints);
+}
+
+void read_timeouts(ObjectReader& service, ServiceTimeouts& timeouts) {
+  service.object("timeouts", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(service.context(), node, path, schema::service_timeouts);
+    reader.read("connect", timeouts.connect);
+    reader.read("response", timeouts.response);
+  });
+}
+
+void read_pool(ObjectReader& service, Pool& pool) {
+  service.object("pool", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(service.context(), node, path, schema::pool);
+    reader.read("max_idle", pool.max_idle);
+    reader.read("max_idle_identities", pool.max_idle_identities);
+    reader.read("idle_timeout", pool.idle_timeout);
+  });
+}
+
+void read_forwarded(ObjectReader& propagate, forwarding::ForwardedOptions& forwarded) {
+  std::string word;
+  if (propagate.read_word_instead("forwarded", word)) {
+    if (const auto mode = from_word<forwarding::ListMode>(word)) forwarded.mode = *mode;
+    return;
+  }
+  propagate.object("forwarded", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(propagate.context(), node, path, schema::forwarded);
+    reader.read("mode", forwarded.mode);
+    reader.read("ports", forwarded.ports);
+    std::vector<std::string> parameters;
+    if (!reader.read("parameters", parameters)) return;
+    if (parameters.empty()) reader.error("parameters", "an element must say something", "[for, proto]");
+    const auto has = [&](std::string_view name) { return std::ranges::find(parameters, name) != parameters.end(); };
+    forwarded.write_for = has("for"), forwarded.write_by = has("by");
+    forwarded.write_host = has("host"), forwarded.write_proto = has("proto");
+  });
+}
+
+void warn_of_pass(ObjectReader& reader, std::string_view field, forwarding::ListMode mode) {
+  if (mode != forwarding::ListMode::pass) return;
+  reader.warning(field, "`pass` lets through whatever a client wrote, forged or not",
+                 "append keeps what a trusted hop wrote");
+}
+
+void check_probe_fields(ObjectReader& reader, const Health& health) {
+  if (health.kind != ProbeKind::tcp) return;
+  const auto only_http = [&](std::string_view field) {
+    reader.error(field, "is only for a probe by `http`", "remove it, or `tcp: true`");
+  };
+  if (reader.has("http")) only_http("http");
+  if (reader.has("host")) only_http("host");
+  if (health.strict) only_http("strict");
+  if (health.weight_from_probe) only_http("weight");
+}
+
+}  // namespace
+
+void read_health(Context& context, const YamlNode& node, const Path& path, Health& health) {
+  ObjectReader reader(context, node, path, schema::health);
+  bool tcp = false;
+  reader.read("tcp", tcp);
+  if (tcp) health.kind = ProbeKind::tcp;
+  if (reader.read("http", health.path) && !is_request_target(health.path)) {
+    reader.error("http", quote(health.path) + " is not a path", "it starts with `/`, like /healthz");
+  }
+  if (reader.read("host", health.host) && !is_authority(health.host)) {
+    reader.error("host", quote(health.host) + " is not a host", "like backend.example.com");
+  }
+  reader.read("port", health.port);
+  reader.read("interval", health.interval);
+  reader.read("timeout", health.timeout);
+  reader.read("rise", health.rise);
+  reader.read("fall", health.fall);
+  reader.read("fall_draining", health.fall_draining);
+  reader.read("strict", health.strict);
+  std::string word;
+  if (reader.read("weight", word)) health.weight_from_probe = word == "probe";
+  if (reader.read("send_proxy", word)) {
+    health.send_proxy = word == "true" ? ProxyOnProbe::v2 : from_word<ProxyOnProbe>(word).value_or(ProxyOnProbe::off);
+  }
+  check_probe_fields(reader, health);
+}
+
+void read_propagate(Context& context, const YamlNode& node, const Path& path, forwarding::Propagate& propagate) {
+  ObjectReader reader(context, node, path, schema::propagate);
+  reader.read("x_forwarded_for", propagate.x_forwarded_for);
+  warn_of_pass(reader, "x_forwarded_for", propagate.x_forwarded_for);
+  read_forwarded(reader, propagate.forwarded);
+  warn_of_pass(reader, "forwarded", propagate.forwarded.mode);
+  reader.read("x_forwarded_proto", propagate.x_forwarded_proto);
+  reader.read("x_forwarded_host", propagate.x_forwarded_host);
+  reader.read("x_forwarded_port", propagate.x_forwarded_port);
+  reader.read("x_real_ip", propagate.x_real_ip);
+  reader.read("via", propagate.via);
+  std::string version = "off";
+  const bool known = reader.read("proxy_protocol", version) || !reader.has("proxy_protocol");
+  propagate.proxy_protocol = version != "off";
+  if (version == "v1") propagate.proxy_version = proxy_protocol::Version::v1;
+  std::vector<std::string> tlvs;
+  if (!reader.read("tlvs", tlvs)) return;
+  if (known && version != "v2" && !tlvs.empty()) {
+    reader.error("tlvs", "only a PROXY header of version 2 has TLVs", "add `proxy_protocol: v2`");
+  }
+  for (const std::string& each : tlvs) {
+    propagate.tlvs.push_back(std::ranges::find(tlv_words, each, &TlvWord::word)->type);
+  }
+}
+
+void read_service(Context& context, const YamlNode& node, const Path& path, Service& service) {
+  ObjectReader reader(context, node, path, schema::service);
+  reader.read("name", service.name);
+  reader.read("external_traffic_policy", service.external_traffic_policy);
+  reader.read("balance", service.balance);
+  reader.read("port", service.port);
+  reader.each("nodes", [&](const YamlNode& item, const Path& item_path, std::size_t) {
+    read_node(context, item, item_path, service.nodes.emplace_back());
+  });
+  read_endpoints(reader, service.endpoints);
+  reader.object("health", [&](const YamlNode& value, const Path& at) {
+    read_health(context, value, at, service.health.emplace());
+  });
+  reader.object("propagate",
+                [&](const YamlNode& value, const Path& at) { read_propagate(context, value, at, service.propagate); });
+  read_timeouts(reader, service.timeouts);
+  read_pool(reader, service.pool);
+  reader.read("retries", service.retries);
+  check_service(reader, service);
+}
+
+}  // namespace telltale::conf

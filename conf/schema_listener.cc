@@ -1,0 +1,228 @@
+// The rows of `listeners:`.
+#include "conf/schema.h"
+
+namespace telltale::conf {
+namespace {
+
+constexpr std::uint64_t ms = 1, hour = 3'600'000, day = 24 * hour;
+constexpr std::uint64_t MiB = 1024 * 1024;
+
+constexpr Field proxy_protocol_rule_fields[] = {
+    {.name = "from",
+     .type = Type::ranges,
+     .meaning = "Peers this rule is for, by the address of their socket; `unix`: "
+                "whoever connects to a Unix socket.",
+     .required = true},
+    {.name = "policy",
+     .type = Type::word,
+     .words = "require|accept|ignore|forbid",
+     .meaning = "`require`: a PROXY header must come. `accept`: it is used if the first octets are its signature. "
+                "`ignore`: it is read and dropped. `forbid`: a signature closes the connection.",
+     .required = true},
+};
+constexpr Field client_ip_fields[] = {
+    {.name = "proxy_protocol",
+     .type = Type::objects,
+     .object = &schema::proxy_protocol_rule,
+     .meaning = "Who sends a PROXY header. The first rule that contains the peer decides; no match: `forbid`."},
+    {.name = "proxy_header_timeout",
+     .type = Type::duration,
+     .min = ms,
+     .max = hour,
+     .fallback = "3s",
+     .meaning = "From accept to the end of the PROXY header; then the connection is closed."},
+    {.name = "proxy_max_header_bytes",
+     .type = Type::size,
+     .min = 216,
+     .max = 65535,
+     .fallback = "4KiB",
+     .meaning = "Longest PROXY v2 header, by its declared length."},
+    {.name = "proxy_header_count",
+     .type = Type::integer,
+     .min = 1,
+     .max = 8,
+     .fallback = "1",
+     .meaning = "PROXY headers in a row that are read, from balancers in a chain; one more is a failure."},
+    {.name = "header",
+     .type = Type::text,
+     .fallback = "x-forwarded-for",
+     .meaning = "The one header that is believed, from `trusted` hops: `x-forwarded-for`, `forwarded`, `none`, or the "
+                "name of a header that holds a single address, such as `cf-connecting-ip`."},
+    {.name = "trusted",
+     .type = Type::ranges,
+     .fallback = "[]",
+     .meaning = "Hops whose header is believed. Nobody by default, private ranges included. The header is walked from "
+                "right to left; the first address outside these ranges is the client."},
+    {.name = "trusted_hops",
+     .type = Type::integer,
+     .min = 0,
+     .max = 32,
+     .fallback = "0",
+     .meaning = "Instead of walking by `trusted`: exactly this many hops wrote the list, counted from the right. The "
+                "peer must still be in `trusted`. 0: walk by ranges."},
+    {.name = "identity_headers",
+     .type = Type::names,
+     .fallback = "[]",
+     .meaning = "More header names that claim to say who the client is, to be removed like the known ones."},
+};
+constexpr Field listener_limits_fields[] = {
+    {.name = "max_head_bytes",
+     .type = Type::size,
+     .min = 256,
+     .max = 16 * MiB,
+     .fallback = "32KiB",
+     .meaning = "Request line and fields; beyond: 431."},
+    {.name = "max_target_bytes",
+     .type = Type::size,
+     .min = 16,
+     .max = 16 * MiB,
+     .fallback = "8KiB",
+     .meaning = "Request target; beyond: 414."},
+    {.name = "max_fields",
+     .type = Type::integer,
+     .min = 1,
+     .max = 10'000,
+     .fallback = "100",
+     .meaning = "Header fields of a request; beyond: 431."},
+    {.name = "max_body_bytes",
+     .type = Type::size,
+     .min = 0,
+     .max = UINT64_MAX / 2,
+     .fallback = "0",
+     .meaning = "Request body; beyond: 413. 0: no limit."},
+    {.name = "max_connections",
+     .type = Type::integer,
+     .min = 0,
+     .max = 10'000'000,
+     .fallback = "0",
+     .meaning = "Connections of this listener, over all workers. 0: no limit but the process's."},
+    {.name = "max_connections_per_client",
+     .type = Type::integer,
+     .min = 0,
+     .max = 10'000'000,
+     .fallback = "0",
+     .meaning = "Connections from one client address (as the socket or its PROXY header says), for each worker. 0: no "
+                "limit."},
+    {.name = "underscores",
+     .type = Type::word,
+     .words = "pass|drop|reject",
+     .fallback = "pass",
+     .meaning = "Fields with `_` in their name. Those that read as a known field with `-` are always treated as that "
+                "field."},
+};
+constexpr Field listener_timeouts_fields[] = {
+    {.name = "header",
+     .type = Type::duration,
+     .min = ms,
+     .max = day,
+     .fallback = "10s",
+     .meaning = "From the first octet of a request to the end of its head: 408."},
+    {.name = "body",
+     .type = Type::duration,
+     .min = ms,
+     .max = day,
+     .fallback = "1m",
+     .meaning = "Without progress of a request body: 408."},
+    {.name = "idle",
+     .type = Type::duration,
+     .min = ms,
+     .max = day,
+     .fallback = "75s",
+     .meaning = "Between requests: the connection is closed."},
+    {.name = "write",
+     .type = Type::duration,
+     .min = ms,
+     .max = day,
+     .fallback = "1m",
+     .meaning = "Without progress of a response: the connection is closed."},
+};
+constexpr Field match_fields[] = {
+    {.name = "host",
+     .type = Type::text,
+     .fallback = "\"*\"",
+     .meaning = "Exact, or `*.suffix` for every name below it, without a port. The most specific host wins."},
+    {.name = "path",
+     .type = Type::text,
+     .fallback = "/",
+     .meaning = "Within the host an exact path wins, then the longest prefix."},
+    {.name = "path_type",
+     .type = Type::word,
+     .words = "prefix|exact",
+     .fallback = "prefix",
+     .meaning = "`prefix` compares whole path elements, as a Kubernetes Ingress does: `/api` matches `/api/x` and not "
+                "`/apix`."},
+};
+constexpr Field redirect_fields[] = {
+    {.name = "scheme", .type = Type::word, .words = "http|https", .meaning = "Default: as requested."},
+    {.name = "host", .type = Type::text, .meaning = "Host, or host:port. Default: as requested."},
+    {.name = "path",
+     .type = Type::text,
+     .meaning = "Path, with a query if it is to have one. Default: both as requested."},
+    {.name = "status",
+     .type = Type::integer,
+     .min = 301,
+     .max = 308,
+     .fallback = "308",
+     .meaning = "301, 302, 303, 307 or 308."},
+};
+constexpr Field respond_fields[] = {
+    {.name = "status", .type = Type::integer, .min = 200, .max = 599, .fallback = "200", .meaning = "The status code."},
+    {.name = "content_type",
+     .type = Type::text,
+     .fallback = "text/plain; charset=utf-8",
+     .meaning = "The Content-Type field."},
+    {.name = "body", .type = Type::prose, .fallback = "\"\"", .meaning = "The body."},
+};
+constexpr Field route_fields[] = {
+    {.name = "name", .type = Type::text, .meaning = "For logs. Default: host and path as written, or `default`."},
+    {.name = "match",
+     .type = Type::object,
+     .object = &schema::match,
+     .meaning = "Which requests. Default: those that no other route matches."},
+    {.name = "service", .type = Type::text, .meaning = "To this service's backends."},
+    {.name = "redirect", .type = Type::object, .object = &schema::redirect, .meaning = "To another URL."},
+    {.name = "respond", .type = Type::object, .object = &schema::respond, .meaning = "A fixed answer."},
+};
+constexpr Field listener_fields[] = {
+    {.name = "name",
+     .type = Type::text,
+     .meaning = "For logs and metrics. Default: `listener-1`, `listener-2` and so on."},
+    {.name = "listen",
+     .type = Type::address,
+     .meaning = "Where to listen. `:8080` is every interface, IPv6 and IPv4; port 0 takes a free one.",
+     .required = true},
+    {.name = "protocol", .type = Type::word, .words = "http", .fallback = "http", .meaning = "HTTP/1.1 and 1.0."},
+    {.name = "unix_mode", .type = Type::mode, .fallback = "\"0660\"", .meaning = "Permissions of a Unix socket."},
+    {.name = "client_ip",
+     .type = Type::object,
+     .object = &schema::client_ip,
+     .meaning = "How this listener learns who the client is. Default: from the socket alone."},
+    {.name = "limits", .type = Type::object, .object = &schema::listener_limits, .meaning = "What a client may use."},
+    {.name = "timeouts",
+     .type = Type::object,
+     .object = &schema::listener_timeouts,
+     .meaning = "How long it may take."},
+    {.name = "service", .type = Type::text, .meaning = "Everything goes to this service; instead of `routes`."},
+    {.name = "routes",
+     .type = Type::objects,
+     .object = &schema::route,
+     .meaning = "Which request goes where, by the most specific match. No match: 404."},
+};
+
+}  // namespace
+
+namespace schema {
+constinit const Object listener = {"listeners[]", "A listener", listener_fields, "service|routes"};
+constinit const Object client_ip = {"listeners[].client_ip", "Who the client is", client_ip_fields};
+constinit const Object proxy_protocol_rule = {"listeners[].client_ip.proxy_protocol[]", "Who sends a PROXY header",
+                                              proxy_protocol_rule_fields};
+constinit const Object listener_limits = {"listeners[].limits", "Limits", listener_limits_fields};
+constinit const Object listener_timeouts = {"listeners[].timeouts", "Timeouts of the client's side",
+                                            listener_timeouts_fields};
+constinit const Object route = {"listeners[].routes[]", "A route", route_fields, "service|redirect|respond"};
+constinit const Object match = {"listeners[].routes[].match", "What a route matches", match_fields};
+constinit const Object redirect = {"listeners[].routes[].redirect", "A redirect", redirect_fields};
+constinit const Object respond = {"listeners[].routes[].respond", "A fixed answer", respond_fields};
+}  // namespace schema
+
+}  // namespace telltale::conf

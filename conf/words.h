@@ -1,0 +1,84 @@
+#pragma once
+
+#include "conf/model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+/// The words of the configuration file for the model's enumerations, in the order of their values.
+namespace telltale::conf {
+
+template <class E>
+struct Words;
+
+template <>
+struct Words<ProxyPolicy> {
+  static constexpr std::array<std::string_view, 4> list = {"forbid", "ignore", "accept", "require"};
+};
+template <>
+struct Words<http1::UnderscorePolicy> {
+  static constexpr std::array<std::string_view, 3> list = {"pass", "drop", "reject"};
+};
+template <>
+struct Words<PathType> {
+  static constexpr std::array<std::string_view, 2> list = {"prefix", "exact"};
+};
+template <>
+struct Words<TrafficPolicy> {
+  static constexpr std::array<std::string_view, 2> list = {"cluster", "local"};
+};
+template <>
+struct Words<Balance> {
+  static constexpr std::array<std::string_view, 1> list = {"round_robin"};
+};
+template <>
+struct Words<ProxyOnProbe> {
+  static constexpr std::array<std::string_view, 3> list = {"false", "v1", "v2"};
+};
+template <>
+struct Words<forwarding::ListMode> {
+  static constexpr std::array<std::string_view, 5> list = {"off", "append", "replace", "remove", "pass"};
+};
+template <>
+struct Words<LogFormat> {
+  static constexpr std::array<std::string_view, 2> list = {"human", "json"};
+};
+template <>
+struct Words<AccessLogFormat> {
+  static constexpr std::array<std::string_view, 3> list = {"off", "json", "text"};
+};
+
+template <class E>
+constexpr std::string_view word_of(E value) {
+  return Words<E>::list[static_cast<std::size_t>(value)];
+}
+
+template <class E>
+constexpr std::optional<E> from_word(std::string_view word) {
+  const auto found = std::ranges::find(Words<E>::list, word);
+  if (found == Words<E>::list.end()) return std::nullopt;
+  return static_cast<E>(found - Words<E>::list.begin());
+}
+
+/// The variables of an access log template: the fields of its JSON records.
+inline constexpr std::array<std::string_view, 27> access_log_variables = {
+    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
+
+struct TlvWord {
+  std::string_view word;
+  proxy_protocol::TlvType type;
+};
+inline constexpr std::array<TlvWord, 4> tlv_words = {{
+    {"authority", proxy_protocol::TlvType::authority},
+    {"alpn", proxy_protocol::TlvType::alpn},
+    {"unique_id", proxy_protocol::TlvType::unique_id},
+    {"crc32c", proxy_protocol::TlvType::crc32c},
+}};
+
+}  // namespace telltale::conf

@@ -1,0 +1,155 @@
+#include "protocol/forwarding/client_address.h"
+
+#include "protocol/forwarding/forwarded.h"
+#include "protocol/forwarding/identity_headers.h"
+#include "protocol/forwarding/list.h"
+#include "protocol/forwarding/x_forwarded_for.h"
+#include "protocol/http/header_block.h"
+
+#include <array>
+
+namespace telltale::forwarding {
+namespace {
+
+constexpr std::size_t max_token_octets = 64;
+constexpr std::size_t usual_hops = 4;
+
+void reject(ClientAddress& result, std::string_view token, RejectReason reason) {
+  result.rejected.push_back({std::string(token.substr(0, max_token_octets)), reason});
+}
+
+// One entry of the believed header: an address, or why it is none.
+struct Entry {
+  std::optional<net::IpPort> address;
+  RejectReason reason = RejectReason::not_an_address;
+};
+
+Entry read_forwarded(std::string_view text) {
+  ForwardedElement element;
+  if (!parse_forwarded_element(text, element)) return {std::nullopt, RejectReason::malformed};
+  if (!element.for_node.present) return {};  // the hop did not say: what is left of it has no voucher
+  std::array<char, 128> scratch;
+  const auto value = element.for_node.unescape(scratch);
+  if (!value) return {};
+  const auto node = parse_node(*value);
+  if (!node || node->kind != Node::Kind::address) return {};
+  return {node->address, {}};
+}
+
+// The walk over a list, right to left: identity.md, layer 3.
+class Walk {
+ public:
+  Walk(const HeaderTrust& trust, ClientAddress& result) : trust_(trust), result_(result) {}
+
+  ResolveStatus run(const http::HeaderBlock& fields) {
+    const bool is_forwarded = trust_.kind == HeaderTrust::Kind::forwarded;
+    ElementsFromRight elements(fields, trust_, is_forwarded ? ListSyntax::quoted : ListSyntax::plain);
+    std::string_view element;
+    std::size_t entries = 0;
+    while (elements.next(element)) {
+      if (++entries > max_list_entries || elements.octets() > max_list_octets) return ResolveStatus::list_too_long;
+      step(element, is_forwarded);
+    }
+    return elements.octets() > max_list_octets ? ResolveStatus::list_too_long : ResolveStatus::ok;
+  }
+
+ private:
+  enum class State : std::uint8_t { walking, client_found, stopped };
+
+  void step(std::string_view element, bool is_forwarded) {
+    if (state_ == State::client_found) reject(result_, element, RejectReason::beyond_client);
+    if (state_ != State::walking) return;
+    const Entry entry = is_forwarded ? read_forwarded(element) : Entry{parse_address_entry(element)};
+    if (!entry.address) {
+      reject(result_, element, entry.reason);
+      state_ = State::stopped;
+      return;
+    }
+    ++taken_;
+    const bool is_client =
+        trust_.trusted_hops > 0 ? taken_ == trust_.trusted_hops : !trust_.trusted.contains(entry.address->address);
+    result_.hops.push_back({*entry.address, Provenance::header, HopVerdict::trusted});
+    if (is_client) state_ = State::client_found;
+  }
+
+  const HeaderTrust& trust_;
+  ClientAddress& result_;
+  State state_ = State::walking;
+  unsigned taken_ = 0;
+};
+
+void read_single_address(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
+  std::optional<std::string_view> value;
+  for (const http::HeaderBlock::Field field : fields) {
+    if (!is_believed_header(field.id, field.name, trust)) continue;
+    if (value) return reject(result, field.value, RejectReason::malformed);
+    value = field.value;
+  }
+  if (!value) return;
+  const auto address = parse_address_entry(trim_ows(*value));
+  if (!address) return reject(result, *value, RejectReason::not_an_address);
+  result.hops.push_back({*address, Provenance::header, HopVerdict::trusted});
+}
+
+void reject_unbelieved(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
+  for (const http::HeaderBlock::Field field : fields) {
+    if (result.rejected.size() == max_list_entries) return;
+    if (is_believed_header(field.id, field.name, trust)) reject(result, field.value, RejectReason::peer_not_trusted);
+  }
+}
+
+// The last hop of the walk is the client.
+void conclude(ClientAddress& result) {
+  if (result.hops.empty()) return;
+  Hop& client = result.hops.back();
+  client.verdict = HopVerdict::client;
+  result.address = client.address.address;
+  result.port = client.address.port;
+  result.provenance = client.reported_by;
+}
+
+}  // namespace
+
+std::string_view to_string(Provenance provenance) {
+  switch (provenance) {
+    case Provenance::socket:
+      return "socket";
+    case Provenance::proxy_protocol:
+      return "proxy_protocol";
+    case Provenance::header:
+      return "header";
+  }
+  return {};
+}
+
+ResolveStatus resolve_client_address(const PeerInfo& peer, const http::HeaderBlock& fields, const HeaderTrust& trust,
+                                     ClientAddress& result) {
+  result.clear();
+  if (result.hops.capacity() < usual_hops) result.hops.reserve(usual_hops);
+  if (peer.socket_peer) result.hops.push_back({*peer.socket_peer, Provenance::socket, HopVerdict::trusted});
+  if (peer.proxy_source) result.hops.push_back({*peer.proxy_source, Provenance::proxy_protocol, HopVerdict::trusted});
+  const std::size_t known_hops = result.hops.size();
+
+  std::optional<net::IpAddress> hop;
+  if (peer.hop()) hop = peer.hop()->address;
+  result.header_believed = trust.kind != HeaderTrust::Kind::none && trust.trusted.contains(hop);
+
+  ResolveStatus status = ResolveStatus::ok;
+  if (trust.kind != HeaderTrust::Kind::none && fields.has(trust.field)) {
+    if (!result.header_believed) {
+      reject_unbelieved(fields, trust, result);
+    } else if (trust.kind == HeaderTrust::Kind::single_address) {
+      read_single_address(fields, trust, result);
+    } else {
+      status = Walk(trust, result).run(fields);
+    }
+  }
+  if (status != ResolveStatus::ok) {
+    result.hops.resize(known_hops, Hop{});
+    result.rejected.clear();
+  }
+  conclude(result);
+  return status;
+}
+
+}  // namespace telltale::forwarding

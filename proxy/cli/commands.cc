@@ -1,0 +1,138 @@
+#include "proxy/cli/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "proxy/cli/check.h"
+#include "proxy/cli/demo.h"
+#include "proxy/cli/echo.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/cli/run.h"
+#include "proxy/cli/status.h"
+
+namespace telltale::proxy {
+namespace {
+
+using Action = std::function<int()>;
+
+conf::Address parse_address(const std::string& text) {
+  constexpr std::string_view unix_prefix = "unix:";
+  if (text.starts_with(unix_prefix)) return {std::nullopt, text.substr(unix_prefix.size())};
+  return {net::parse_ip_port(text), {}};
+}
+
+const CLI::Validator is_address(
+    [](const std::string& text) {
+      const auto address = parse_address(text);
+      if (address.ip || !address.unix_path.empty()) return std::string();
+      return "\"" + text + "\" is not host:port, [v6]:port, :port or unix:/path";
+    },
+    "ADDRESS");
+
+void add_run(CLI::App& app, Action& action) {
+  static RunOptions run;
+  static DemoOptions demo;
+  static bool is_demo = false;
+  auto* command = app.add_subcommand("run", "Run the proxy");
+  auto* config = command->add_option("-c,--config", run.config_path, "Configuration file")->capture_default_str();
+  auto* flag = command->add_flag("--demo", is_demo, "An embedded listener and two echo backends; shows each request's way")
+                   ->excludes(config);
+  command->add_option("--demo-port", demo.port, "Port of the demo's listener")->capture_default_str()->needs(flag);
+  command->callback([&action] { action = [] { return is_demo ? run_demo(demo) : run_proxy(run); }; });
+}
+
+void add_check(CLI::App& app, Action& action) {
+  static CheckOptions options;
+  auto* command = app.add_subcommand("check", "Validate a configuration file; binds nothing. Exit 0 clean, 1 warnings under --strict, 2 errors");
+  command->add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
+  command->add_flag("--expand", options.expand, "Print the configuration with every default filled in");
+  command->add_flag("--strict", options.strict, "Exit 1 when there are warnings");
+  command->callback([&action] { action = [] { return run_check(options, std::cout, std::cerr); }; });
+}
+
+void add_echo(CLI::App& app, Action& action) {
+  static EchoOptions options;
+  static std::string listen = "127.0.0.1:8080";
+  static std::string health;
+  static std::string mode = "off";
+  auto* command = app.add_subcommand("echo", "A backend that shows what it was told, in the shape of echoserver:1.4 and as JSON");
+  command->add_option("--listen", listen, "Where to listen; port 0: any free one")->check(is_address)->capture_default_str();
+  command->add_option("--health-listen", health, "A port that answers as a healthCheckNodePort; POST /fail and /ok flip it")
+      ->check(is_address);
+  command
+      ->add_option("--proxy-protocol", mode, "off, accept (also for the flag alone) or require a PROXY header")
+      ->expected(0, 1)
+      ->default_str("accept")
+      ->check(CLI::IsMember({"off", "accept", "require"}));
+  command->callback([&action, command] {
+    if (command->count("--proxy-protocol") > 0 && mode == "off" &&
+        command->get_option("--proxy-protocol")->as<std::string>() != "off") {
+      mode = "accept";
+    }
+    action = [] {
+      options.listen = parse_address(listen);
+      if (!health.empty()) options.health_listen = parse_address(health);
+      options.proxy_protocol = mode == "require"  ? EchoProxyProtocol::require
+                               : mode == "accept" ? EchoProxyProtocol::accept
+                                                  : EchoProxyProtocol::off;
+      return run_echo(options);
+    };
+  });
+}
+
+void add_status(CLI::App& app, Action& action) {
+  static StatusOptions options;
+  auto* command = app.add_subcommand("status", "Ask a running proxy whether it is ready. Exit 0 ready, 1 not");
+  command->add_option("--admin", options.admin, "Its admin address")->check(is_address)->capture_default_str();
+  command->callback([&action] { action = [] { return run_status(options); }; });
+}
+
+void add_schema(CLI::App& app, Action& action) {
+  static SchemaOptions options;
+  auto* command = app.add_subcommand("schema", "Print the JSON Schema of the configuration file");
+  command->add_flag("--markdown", options.markdown, "Print the reference tables instead");
+  command->callback([&action] { action = [] { return run_schema(options, std::cout); }; });
+}
+
+void add_texts(CLI::App& app, Action& action) {
+  const auto print = [&app, &action](const char* name, const char* help, std::function<std::string()> text) {
+    app.add_subcommand(name, help)->callback([&action, text = std::move(text)] {
+      action = [text] {
+        std::cout << text() << "\n";
+        return exit_ok;
+      };
+    });
+  };
+  print("version", "Print the version", [] { return std::string("telltale " TELLTALE_VERSION); });
+  // Taken before anything is parsed: afterwards help() would be that of the command `help`.
+  static std::string help;
+  print("help", "Print this help", [] { return help; });
+  help = app.help();
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv) {
+  CLI::App app("Telltale: an L7 proxy whose backends always know the true client", "telltale");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "telltale " TELLTALE_VERSION);
+  Action action;
+  add_run(app, action);
+  add_check(app, action);
+  add_echo(app, action);
+  add_status(app, action);
+  add_schema(app, action);
+  add_texts(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_ok : exit_usage;
+  }
+  return action();
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,33 @@
+#include "proxy/cli/run.h"
+
+#include <boost/asio/io_context.hpp>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <system_error>
+
+#include "conf/loader.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/observe/log.h"
+#include "proxy/server/server.h"
+
+namespace telltale::proxy {
+
+int run_proxy(const RunOptions& options) {
+  const conf::LoadResult loaded = conf::load_file(options.config_path);
+  if (!loaded.diagnostics.empty()) std::cerr << conf::render(loaded, options.config_path);
+  if (loaded.model == nullptr) return exit_configuration;
+  try {
+    setup_logging(loaded.model->log);
+    boost::asio::io_context control(1);
+    Server server(control, loaded.model);
+    server.run();
+  } catch (const std::system_error& error) {  // boost's is one too
+    std::cerr << "telltale: " << error.what() << "\n";
+    return exit_system;
+  }
+  spdlog::info("ended");
+  return exit_ok;
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+namespace telltale::proxy {
+
+inline constexpr const char* default_config_path = "/etc/telltale/telltale.yaml";
+
+struct RunOptions {
+  std::string config_path = default_config_path;
+};
+
+/// `telltale run`: serves until a signal ends it. Returns the exit code; says on standard error what went wrong.
+int run_proxy(const RunOptions& options);
+
+}  // namespace telltale::proxy

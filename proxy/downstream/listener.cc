@@ -1,0 +1,132 @@
+#include "proxy/downstream/listener.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <exception>
+#include <system_error>
+
+#include "proxy/downstream/proxy_phase.h"
+#include "proxy/net/socket_address.h"
+
+namespace telltale::proxy {
+namespace {
+
+constexpr std::chrono::milliseconds out_of_descriptors_pause{100};
+
+Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
+  const auto policy = proxy_policy_for(connection->context().listener->client_ip, connection->context().peer);
+  if (policy != conf::ProxyPolicy::forbid) {
+    const bool go_on = co_await read_proxy_headers(*connection, policy);
+    if (!go_on) co_return;
+  }
+  if (!connection->count_client()) {
+    connection->context().metrics->connections_refused.add();
+    co_return;
+  }
+  co_await serve_http1(*connection, transactions);
+}
+
+/// The one place where an exception of a connection ends: peers cause none, so it is a bug or no memory.
+void log_exception(std::exception_ptr exception) {
+  if (!exception) return;
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    spdlog::error("a connection ended with an exception: {}", error.what());
+  }
+}
+
+}  // namespace
+
+Listener::Listener(ConnectionTable& table, Http1TransactionPool& transactions, ConnectionContext context,
+                   UniqueFd socket, conf::Address address)
+    : table_(table),
+      transactions_(transactions),
+      context_(std::move(context)),
+      address_(std::move(address)),
+      socket_(Descriptor::open(table.worker().loop, std::move(socket), Descriptor::Initially::ready,
+                               address_.ip ? Descriptor::Sharing::own : Descriptor::Sharing::shared)) {
+  if (socket_ == nullptr) throw std::system_error(errno, std::system_category(), "epoll_ctl");
+}
+
+void Listener::stop() {
+  // Who is in the backlog already gets served: closing the socket would reset them.
+  while (socket_ != nullptr && accept_one()) {
+  }
+  socket_.reset();
+}
+
+void Listener::start() {
+  boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
+}
+
+Awaitable<> Listener::accept_loop() {
+  for (;;) {
+    for (int count = 0; socket_ != nullptr && socket_->readable() && count < accepts_per_event; ++count) {
+      if (!accept_one()) break;
+    }
+    if (socket_ == nullptr) co_return;
+    // Still readable after a full turn: this wait ends in the next pass.
+    const auto [error] = co_await socket_->async_readable(as_result);
+    if (error == boost::asio::error::operation_aborted) co_return;
+    if (error == boost::asio::error::timed_out) socket_->set_readable();
+  }
+}
+
+bool Listener::accept_one() {
+  SocketAddress peer;
+  UniqueFd socket(::accept4(socket_->fd(), peer.data(), peer.size_out(), SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (socket) {
+    serve(std::move(socket), peer);
+    return true;
+  }
+  switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      // The connection stays in the backlog, and no new edge will tell of it: look again soon.
+      spdlog::warn("listener {}: cannot accept: {}", context_.listener->name, std::system_category().message(errno));
+      socket_->clear_readable();
+      socket_->set_deadline(table_.worker().loop.now() + out_of_descriptors_pause);
+      return false;
+    case EAGAIN:
+      socket_->clear_readable();
+      return false;
+    default:
+      return true;  // that one connection went wrong (ECONNABORTED, EPROTO …)
+  }
+}
+
+void Listener::serve(UniqueFd socket, const SocketAddress& peer) {
+  auto& metrics = *context_.metrics;
+  const std::size_t limit = context_.listener->limits.max_connections;
+  if ((limit != 0 && context_.listener_connections->load(std::memory_order_relaxed) >= limit) || !table_.admit()) {
+    metrics.connections_refused.add();
+    return;
+  }
+  metrics.connections_accepted.add();
+  ConnectionContext context = context_;
+  context.peer.socket_peer = peer.ip_port();
+  if (address_.ip) {
+    context.peer.socket_local = address_.ip;
+    if (address_.ip->address.is_unspecified()) {
+      SocketAddress local;
+      ::getsockname(socket.get(), local.data(), local.size_out());
+      context.peer.socket_local = local.ip_port();
+    }
+  }
+  auto descriptor = Descriptor::open(table_.worker().loop, std::move(socket), Descriptor::Initially::ready);
+  if (descriptor == nullptr) return;
+  auto connection = std::make_unique<Connection>(table_, std::move(context), std::move(descriptor));
+  boost::asio::co_spawn(table_.worker().loop.get_executor(), run_connection(std::move(connection), transactions_),
+                        log_exception);
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+
+#include "proxy/downstream/connection.h"
+#include "proxy/downstream/http1_session.h"
+#include "proxy/net/listen_socket.h"
+
+namespace telltale::proxy {
+
+/// One listener of one worker: accepts, applies limits, starts a session for each connection. Loop's thread only.
+class Listener {
+ public:
+  /// `context.peer` holds what every connection has in common. Throws std::system_error when the loop cannot take the
+  /// socket.
+  Listener(ConnectionTable& table, Http1TransactionPool& transactions, ConnectionContext context, UniqueFd socket,
+           conf::Address address);
+
+  void start();
+  /// No further connection is accepted; the kernel refuses new ones when the last worker's socket is closed.
+  void stop();
+
+ private:
+  static constexpr int accepts_per_event = 64;  ///< then the connections that exist get their turn
+
+  Awaitable<> accept_loop();
+  bool accept_one();
+  void serve(UniqueFd socket, const class SocketAddress& peer);
+
+  ConnectionTable& table_;
+  Http1TransactionPool& transactions_;
+  ConnectionContext context_;
+  conf::Address address_;
+  Descriptor::Handle socket_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,295 @@
+// An exchange's course: what it decides, and how it ends. The moving of octets is in relay.cc.
+#include "proxy/exchange/exchange.h"
+
+#include <boost/asio/error.hpp>
+
+#include <span>
+#include <utility>
+
+#include "protocol/proxy_protocol/serializer.h"
+#include "proxy/exchange/request_writer.h"
+
+namespace telltale::proxy {
+namespace {
+
+using boost::system::error_code;
+
+/// Unique ids for PROXY headers: the exchange's request id.
+std::string_view octets_of(const WorkerContext::RequestId& id) {
+  return {reinterpret_cast<const char*>(&id), sizeof id};
+}
+
+bool contains(const std::vector<proxy_protocol::TlvType>& tlvs, proxy_protocol::TlvType type) {
+  for (const auto t : tlvs) {
+    if (t == type) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& connection) {
+  begin(client, connection);
+  if (decide()) {
+    metrics_->requests_active.add();
+    while (open_upstream()) {
+      co_await talk();
+      settle_upstream();
+      if (!may_retry()) break;
+    }
+    metrics_->requests_active.sub();
+  }
+  if (status_ == 0 && !client_->broken()) {
+    if (!reply_) reply_ = error_reply(failure_status_ != 0 ? failure_status_ : status_for(failure_));
+    co_await send_reply();
+  }
+  finish();
+  if (!response_complete_) co_return After::cut;
+  co_return keep_alive() && client_->request_complete() && !tunnel_ ? After::keep_alive : After::close;
+}
+
+Awaitable<> Exchange::refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure,
+                                 unsigned status) {
+  begin(client, connection);
+  failure_ = failure;
+  failure_status_ = status;
+  connection.metrics->bad_requests.add();
+  reply_ = error_reply(status, failure.error.message());
+  co_await send_reply();
+  finish();
+}
+
+void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection) {
+  client_ = &client;
+  connection_ = &connection;
+  route_ = nullptr;
+  service_ = nullptr;
+  metrics_ = &worker_.metrics->local;
+  endpoint_ = nullptr;
+  tried_count_ = tries_ = 0;
+  resolved_.clear();
+  reply_.reset();
+  failure_ = {};
+  failure_status_ = status_ = interim_heads_ = 0;
+  request_sent_ = response_complete_ = tunnel_ = retry_stale_ = upload_broken_ = pump_stopping_ = false;
+  id_ = worker_.next_request_id();
+  began_ = worker_.loop.now();
+  sent_at_ = head_at_ = {};
+  connect_duration_ = {};
+}
+
+/// A client at fault is closed upon; a backend's fault is no reason to.
+bool Exchange::keep_alive() const {
+  return client_->request().keep_alive && !worker_.draining && failure_.side != Side::downstream;
+}
+
+forwarding::RequestFacts Exchange::facts() const {
+  const auto& request = client_->request();
+  return {.peer = connection_->peer,
+          .client = resolved_,
+          .scheme = connection_->scheme,
+          .host = request.authority,
+          .http_minor = request.minor_version};
+}
+
+/// Who is it, and where does it go? False: a reply is owed instead.
+bool Exchange::decide() {
+  const auto& request = client_->request();
+  const auto& listener = *connection_->listener;
+  if (forwarding::resolve_client_address(connection_->peer, request.fields, listener.client_ip.header, resolved_) !=
+      forwarding::ResolveStatus::ok) {
+    request_failed(Phase::request_head, make_error_code(boost::system::errc::argument_list_too_long), 400);
+    return false;
+  }
+  if (too_large()) {
+    request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
+    return false;
+  }
+  route_ = connection_->snapshot->routes[connection_->listener_index]->match(request.host(), request.path());
+  if (route_ == nullptr) {
+    reply_ = error_reply(404, "no route for this host and path");
+    return false;
+  }
+  if (route_->redirect) {
+    reply_ = redirect_reply(*route_->redirect, request, connection_->scheme);
+    return false;
+  }
+  if (route_->respond) {
+    reply_ = fixed_reply(*route_->respond);
+    return false;
+  }
+  service_ = connection_->snapshot->services[*route_->service].get();
+  metrics_ = worker_.metrics->services[service_->index()].get();
+  return true;
+}
+
+/// Picks an endpoint and stages the request on a connection to it. False: there is none, or it could not be had.
+bool Exchange::open_upstream() {
+  for (;;) {
+    endpoint_ = worker_.balancers[service_->index()]->pick(std::span(tried_).first(tried_count_));
+    if (endpoint_ == nullptr) {
+      if (!failure_) {
+        failure_ = {make_error_code(boost::system::errc::host_unreachable), Side::proxy, Phase::pick, false};
+        metrics_->no_endpoint.add();
+      }
+      return false;
+    }
+    failure_ = {};
+    ++tries_;
+    try_began_ = EventLoop::Clock::now();
+
+    std::string proxy_header;
+    std::string identity = proxy_identity(proxy_header);
+    connecting_ = false;
+    auto connection = worker_.pools[endpoint_->index]->acquire(identity);
+    if (connection != nullptr && !std::exchange(retry_stale_, false)) {
+      metrics_->connections_reused.add();
+      upstream_.start(std::move(connection));
+    } else {
+      auto opened = start_connect(worker_.loop, endpoint_->address);
+      if (opened.error) {
+        upstream_failed(Phase::connect, opened.error);
+        if (!may_retry()) return false;
+        continue;
+      }
+      connecting_ = true;
+      metrics_->connections_opened.add();
+      connection = std::make_unique<UpstreamConnection>();
+      connection->stream = std::move(opened.stream);
+      connection->identity = std::move(identity);
+      upstream_.start(std::move(connection));
+      upstream_.staging().append(proxy_header);
+    }
+    metrics_->connections_active.add();
+    return true;
+  }
+}
+
+/// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection.
+std::string Exchange::proxy_identity(std::string& header_octets) const {
+  const auto& propagate = service_->conf().propagate;
+  std::string identity;
+  if (!propagate.proxy_protocol) return identity;
+  auto header = forwarding::make_proxy_header(propagate, facts());
+  proxy_protocol::serialize(header, identity);
+  if (contains(propagate.tlvs, proxy_protocol::TlvType::unique_id)) {
+    proxy_protocol::append_tlv(header.tlvs, proxy_protocol::TlvType::unique_id, octets_of(id_));
+  }
+  proxy_protocol::serialize(header, header_octets, contains(propagate.tlvs, proxy_protocol::TlvType::crc32c));
+  return identity;
+}
+
+/// After a try failed: may another one be made? Only before any octet reached the client and none was sent upstream,
+/// or on a pooled connection that turned out stale under an idempotent request (RFC 9110 9.2.2).
+bool Exchange::may_retry() {
+  if (!failure_ || !failure_.retryable || status_ != 0 || client_->broken()) return false;
+  if (retry_stale_) {
+    metrics_->retries.add();
+    return true;
+  }
+  if (tries_ > service_->conf().retries || tried_count_ == max_tries) return false;
+  tried_[tried_count_++] = endpoint_;
+  metrics_->retries.add();
+  return true;
+}
+
+bool Exchange::too_large() const {
+  const std::uint64_t limit = connection_->listener->limits.max_body_bytes;
+  if (limit == 0) return false;
+  const auto& body = client_->request().body;
+  return (body.kind == http1::Framing::content_length && body.length > limit) || client_->body_octets_received() > limit;
+}
+
+void Exchange::stage_request() {
+  append_request_head(upstream_.staging(), client_->request(), connection_->listener->client_ip.header,
+                      service_->conf().propagate, facts());
+  upstream_.set_request_framing(client_->request().body.kind);
+}
+
+void Exchange::request_failed(Phase phase, error_code error, unsigned status) {
+  failure_ = {error, Side::downstream, phase, false};
+  failure_status_ = status;
+}
+
+void Exchange::upstream_failed(Phase phase, error_code error) {
+  if (failure_) return;  // the first cause stands
+  if (client_->broken() && error == boost::asio::error::connection_reset) {
+    client_failed(Phase::response_write, error);
+    return;
+  }
+  failure_ = {error, Side::upstream, phase, false};
+  if (phase == Phase::connect) {
+    failure_.retryable = true;
+    metrics_->connect_failures.add();
+    return;
+  }
+  // A pooled connection that its backend closed just now: nothing was answered, and asking again does no harm.
+  const auto& request = client_->request();
+  if (upstream_.connection().reused && !upstream_.received_any() && request.body.kind == http1::Framing::none &&
+      is_idempotent(request.method) && error != boost::asio::error::timed_out) {
+    failure_.retryable = retry_stale_ = true;
+  }
+}
+
+void Exchange::client_failed(Phase phase, error_code error) {
+  if (!failure_) failure_ = {error, Side::downstream, phase, false};
+}
+
+/// Gives the connection back to its pool if both messages ended cleanly on it, else closes it.
+void Exchange::settle_upstream() {
+  client_->abort_with(nullptr);
+  if (!upstream_.is_open()) return;
+  metrics_->connections_active.sub();
+  const bool clean = response_complete_ && request_sent_ && !failure_ && !tunnel_ && response_.keep_alive;
+  if (clean && !worker_.draining) {
+    worker_.pools[endpoint_->index]->release(upstream_.finish());
+  } else {
+    upstream_.close();
+  }
+}
+
+void Exchange::finish() {
+  const auto ended = EventLoop::Clock::now();
+  const std::size_t status_class = status_ / 100 < metrics_->responses.size() ? status_ / 100 : 0;
+  metrics_->responses[status_class].add();
+  metrics_->request_duration.observe(ended - began_);
+  if (worker_.access_log != nullptr) write_record();
+}
+
+void Exchange::write_record() {
+  const auto& request = client_->request();
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now();
+  record.request_id_high = id_.high;
+  record.request_id_low = id_.low;
+  record.client = &resolved_;
+  record.peer = &connection_->peer;
+  record.listener = connection_->listener->name;
+  if (route_ != nullptr) record.route = route_->name;
+  if (service_ != nullptr) record.service = service_->name();
+  if (endpoint_ != nullptr) {
+    record.endpoint = endpoint_->address_text;
+    if (endpoint_->node != nullptr) record.node = endpoint_->node->name;
+  }
+  record.method = request.method_text;
+  record.host = request.authority;
+  record.target = request.target;
+  record.protocol = client_->protocol();
+  for (const auto field : request.fields) {
+    if (http::folded_equal(field.name, "user-agent")) record.user_agent = field.value;
+  }
+  record.status = status_;
+  record.bytes_received = client_->body_octets_received();
+  record.bytes_sent = client_->body_octets_sent();
+  record.duration = EventLoop::Clock::now() - began_;
+  record.connect_duration = connect_duration_;
+  if (head_at_ > sent_at_) record.response_duration = head_at_ - sent_at_;
+  record.tries = tries_;
+  record.reused_connection = tries_ > 0 && !connecting_;
+  record.failure = failure_;
+  const std::string detail = failure_ ? failure_.error.message() : std::string();
+  record.failure_detail = detail;
+  worker_.access_log->write(record);
+}
+
+}  // namespace telltale::proxy

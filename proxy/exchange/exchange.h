@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "protocol/forwarding/propagate.h"
+#include "proxy/exchange/downstream_side.h"
+#include "proxy/exchange/failure.h"
+#include "proxy/exchange/local_reply.h"
+#include "proxy/exchange/worker_context.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/upstream/http1_upstream.h"
+
+namespace telltale::proxy {
+
+/// What the client's connection is good for after an exchange. cut: the response could not be finished.
+enum class After : std::uint8_t { keep_alive, close, cut };
+
+/// One request and its response (proxy/README.md tells the way). Knows no HTTP version of the client's side. Reused
+/// from one request to the next, so that its buffers keep their capacity. Worker's thread only.
+class Exchange {
+ public:
+  explicit Exchange(WorkerContext& worker) : worker_(worker) {}
+
+  /// Serves the request whose head `client` has.
+  Awaitable<After> run(DownstreamSide& client, const ConnectionContext& connection);
+
+  /// For a head that could not be parsed or did not come in time: answers with `status`, logs; then close.
+  Awaitable<> refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure, unsigned status);
+
+ private:
+  static constexpr unsigned max_interim_heads = 32;  ///< more is a flood: 502
+  static constexpr std::size_t max_tries = 4;
+
+  // Decide: plain functions.
+  void begin(DownstreamSide& client, const ConnectionContext& connection);
+  bool decide();
+  bool open_upstream();
+  std::string proxy_identity(std::string& header_octets) const;
+  bool may_retry();
+  forwarding::RequestFacts facts() const;
+  bool keep_alive() const;
+
+  // Act: sequences.
+  Awaitable<> talk();
+  Awaitable<bool> establish();
+  Awaitable<bool> receive_head();
+  Awaitable<> relay_body();
+  Awaitable<bool> flush_client();
+  Awaitable<> send_reply();
+  Awaitable<> pump_request();
+  Awaitable<> stop_pump();
+
+  void stage_request();
+  void upload_now();
+  Progress forward_request_piece();
+  bool too_large() const;
+  void stage_response();
+  void request_failed(Phase phase, boost::system::error_code error, unsigned status);
+  void upstream_failed(Phase phase, boost::system::error_code error);
+  void client_failed(Phase phase, boost::system::error_code error);
+  void settle_upstream();
+  void finish();
+  void write_record();
+
+  WorkerContext& worker_;
+  DownstreamSide* client_ = nullptr;
+  const ConnectionContext* connection_ = nullptr;
+  const conf::Route* route_ = nullptr;
+  const Service* service_ = nullptr;
+  ServiceMetrics* metrics_ = nullptr;
+  const Endpoint* endpoint_ = nullptr;
+  std::array<const Endpoint*, max_tries> tried_{};
+  std::size_t tried_count_ = 0;
+  unsigned tries_ = 0;
+
+  forwarding::ClientAddress resolved_;
+  http1::ResponseHead response_;
+  Http1Upstream upstream_;
+  std::optional<LocalReply> reply_;
+  Failure failure_;
+  unsigned failure_status_ = 0;  ///< instead of status_for(failure_)
+  unsigned status_ = 0;          ///< sent to the client; 0: none yet
+  unsigned interim_heads_ = 0;
+
+  bool connecting_ = false;
+  bool request_sent_ = false;      ///< every octet of it went upstream
+  bool response_complete_ = false;
+  bool tunnel_ = false;
+  bool retry_stale_ = false;
+  bool pump_running_ = false;
+  bool pump_stopping_ = false;
+  bool upload_broken_ = false;     ///< upstream takes no more of the request; its response may still come
+  Readiness pump_done_;
+
+  WorkerContext::RequestId id_{};
+  EventLoop::Clock::time_point began_{}, try_began_{}, sent_at_{}, head_at_{};
+  std::chrono::nanoseconds connect_duration_{};
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,280 @@
+// How an exchange moves octets: each direction reads only when its last write is done, which is the backpressure.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+
+#include "protocol/http1/serializer.h"
+#include "proxy/exchange/exchange.h"
+
+namespace telltale::proxy {
+
+using boost::system::error_code;
+
+/// One try on one connection, from the request's first octet to the response's last.
+Awaitable<> Exchange::talk() {
+  client_->abort_with(&upstream_.connection().stream.descriptor());
+  stage_request();
+  // No co_await stands behind && or ||: GCC 12 destroys the temporary that a short circuit never made.
+  if (connecting_) {
+    const bool established = co_await establish();
+    if (!established) co_return;
+  }
+  upload_now();
+  if (!failure_ && !request_sent_ && !upload_broken_) {
+    pump_running_ = true;
+    boost::asio::co_spawn(worker_.loop.get_executor(), pump_request(), boost::asio::detached);
+  }
+  sent_at_ = worker_.loop.now();
+  if (!failure_) {
+    const bool answered = co_await receive_head();
+    if (answered) co_await relay_body();
+  }
+  if (pump_running_) co_await stop_pump();
+}
+
+/// Sends the staged head (and PROXY header) on a connection that is still being made. Nothing of the body is taken from
+/// the client before, so another endpoint can be tried.
+Awaitable<bool> Exchange::establish() {
+  upstream_.expires_after(service_->conf().timeouts.connect);
+  Progress progress = upstream_.flush();
+  if (progress == Progress::blocked && !upstream_.sent_any()) {
+    const auto [error] = co_await upstream_.output().async_wait(as_result);
+    const error_code refused = error ? error : finish_connect(upstream_.connection().stream);
+    if (refused) {
+      upstream_failed(Phase::connect, refused);
+      co_return false;
+    }
+    progress = upstream_.flush();
+  }
+  connect_duration_ = EventLoop::Clock::now() - try_began_;
+  if (progress == Progress::failed) {
+    upstream_failed(upstream_.sent_any() ? Phase::request_write : Phase::connect, upstream_.write_error());
+    co_return false;
+  }
+  co_return true;
+}
+
+/// Sends what is at hand without waiting: for most requests that is all.
+void Exchange::upload_now() {
+  if (client_->request().body.kind == http1::Framing::none) {
+    switch (upstream_.flush()) {
+      case Progress::done:
+        request_sent_ = true;
+        return;
+      case Progress::blocked:
+        return;
+      case Progress::failed:
+        upstream_failed(Phase::request_write, upstream_.write_error());
+        return;
+    }
+  }
+  // Whatever stops this, a wait or the end, pump_request() goes on from here.
+  while (!request_sent_ && forward_request_piece() == Progress::done && !failure_ && !upload_broken_) {
+  }
+  if (!failure_ && !upload_broken_ && !request_sent_) upstream_.flush();
+}
+
+/// One piece from the client to the backend. blocked: on one of the two; has_pending() tells which.
+Progress Exchange::forward_request_piece() {
+  if (upstream_.has_pending()) {
+    const Progress flushed = upstream_.flush();
+    if (flushed == Progress::failed) upload_broken_ = true;
+    if (flushed != Progress::done) return flushed;
+    if (client_->request_complete()) {
+      request_sent_ = true;
+      return Progress::done;
+    }
+  }
+  BodyPiece piece;
+  const Progress got = client_->read_body(piece);
+  if (got == Progress::blocked) return got;
+  if (got == Progress::failed) {
+    const error_code error = client_->read_error();
+    request_failed(Phase::request_body, error, http1::status_for(error));
+    return got;
+  }
+  if (too_large()) {
+    request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
+    return Progress::failed;
+  }
+  const Progress put = upstream_.write_body(piece, client_->trailers());
+  if (put == Progress::failed) upload_broken_ = true;
+  if (put == Progress::done && piece.last) request_sent_ = true;
+  return put;
+}
+
+/// The rest of a request body, beside the response. Spawned by talk(), which waits for its end.
+Awaitable<> Exchange::pump_request() {
+  const auto& listener = *connection_->listener;
+  const auto& service = service_->conf();
+  while (!pump_stopping_ && !failure_ && !request_sent_ && !upload_broken_) {
+    const Progress progress = forward_request_piece();
+    if (progress != Progress::blocked) {
+      upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
+      continue;
+    }
+    if (upstream_.has_pending()) {
+      upstream_.expires_after(service.timeouts.response);
+      const auto [error] = co_await upstream_.output().async_wait(as_result);
+      if (error && !pump_stopping_) upload_broken_ = true;
+      continue;
+    }
+    client_->expires_after(tunnel_ ? service.timeouts.response : listener.timeouts.body);
+    const auto [error] = co_await client_->input().async_wait(as_result);
+    if (error && !pump_stopping_) {
+      request_failed(Phase::request_body, error, error == boost::asio::error::timed_out ? 408 : 400);
+    }
+  }
+  pump_running_ = false;
+  // A client that failed has no use for a response: wake whoever waits for it.
+  if (failure_ && upstream_.is_open()) upstream_.input().fail(boost::asio::error::operation_aborted);
+  pump_done_.signal();
+}
+
+Awaitable<> Exchange::stop_pump() {
+  pump_stopping_ = true;
+  client_->input().fail(boost::asio::error::operation_aborted);
+  if (upstream_.is_open()) upstream_.output().fail(boost::asio::error::operation_aborted);
+  // It may not have begun yet: it was posted.
+  while (pump_running_) co_await pump_done_.async_wait(as_result);
+}
+
+/// Reads heads until the final one; interim ones are relayed. True: a body, or a tunnel, follows.
+Awaitable<bool> Exchange::receive_head() {
+  const auto& request = client_->request();
+  const http1::ResponseContext context{request.method, request.wants_upgrade};
+  upstream_.expect_response(response_, connection_->listener->limits.head, context);
+  upstream_.expires_after(service_->conf().timeouts.response);
+  for (;;) {
+    const Progress progress = upstream_.read_head();
+    if (progress == Progress::blocked) {
+      const auto [error] = co_await upstream_.input().async_wait(as_result);
+      if (failure_) co_return false;  // the request pump's
+      if (error) {
+        upstream_failed(Phase::response_head, error);
+        co_return false;
+      }
+      continue;
+    }
+    if (progress == Progress::failed) {
+      upstream_failed(Phase::response_head, upstream_.read_error());
+      co_return false;
+    }
+    if (!response_.interim()) break;
+    if (++interim_heads_ > max_interim_heads) {
+      upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
+      co_return false;
+    }
+    client_->stage_interim(response_);
+    if (!co_await flush_client()) co_return false;
+    upstream_.expect_response(response_, connection_->listener->limits.head, context);
+  }
+  head_at_ = worker_.loop.now();
+  stage_response();
+  co_return true;
+}
+
+void Exchange::stage_response() {
+  status_ = response_.status;
+  tunnel_ = response_.status == 101;
+  if (!tunnel_) {
+    upstream_.start_body(response_, client_->takes_chunks() ? Http1BodyReader::Chunks::verbatim
+                                                            : Http1BodyReader::Chunks::decoded);
+  }
+  client_->stage_response({.status = response_.status,
+                           .reason = response_.reason,
+                           .fields = &response_.fields,
+                           .extra_fields = {},
+                           .body = response_.body,
+                           .keep_alive = keep_alive()});
+  if (!tunnel_) return;
+  upstream_.become_tunnel();
+  client_->become_tunnel();
+  request_sent_ = upload_broken_ = false;
+  if (!pump_running_) {
+    pump_running_ = true;
+    boost::asio::co_spawn(worker_.loop.get_executor(), pump_request(), boost::asio::detached);
+  }
+}
+
+Awaitable<> Exchange::relay_body() {
+  BodyPiece piece;
+  while (!piece.last) {
+    const Progress got = upstream_.read_body(piece);
+    if (got == Progress::blocked) {
+      if (client_->flush() != Progress::done) {
+        const bool flushed = co_await flush_client();
+        if (!flushed) co_return;
+      }
+      upstream_.expires_after(service_->conf().timeouts.response);
+      const auto [error] = co_await upstream_.input().async_wait(as_result);
+      if (failure_) co_return;
+      if (error) {
+        upstream_failed(Phase::response_body, error);
+        co_return;
+      }
+      continue;
+    }
+    if (got == Progress::failed) {
+      upstream_failed(Phase::response_body, upstream_.read_error());
+      co_return;
+    }
+    const Progress put = client_->write_body(piece, upstream_.trailers());
+    if (put == Progress::failed) {
+      client_failed(Phase::response_write, client_->write_error());
+      co_return;
+    }
+    if (put == Progress::blocked) {
+      const bool flushed = co_await flush_client();
+      if (!flushed) co_return;
+    }
+    if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
+  }
+  response_complete_ = true;
+  // A tunnel ends when both directions did.
+  while (tunnel_ && pump_running_ && !failure_) co_await pump_done_.async_wait(as_result);
+}
+
+/// Waits until the client took what was staged or kept. False: it did not, and failure_ says why.
+Awaitable<bool> Exchange::flush_client() {
+  for (;;) {
+    const Progress progress = client_->flush();
+    if (progress == Progress::done) co_return true;
+    error_code error = client_->write_error();
+    if (progress == Progress::blocked) {
+      client_->expires_after(connection_->listener->timeouts.write);
+      std::tie(error) = co_await client_->output().async_wait(as_result);
+    }
+    if (error) {
+      client_failed(Phase::response_write, error);
+      co_return false;
+    }
+  }
+}
+
+/// Answers with reply_.
+Awaitable<> Exchange::send_reply() {
+  const LocalReply& reply = *reply_;
+  // What is left of the request and at hand is read, so that the connection can go on; the rest is not waited for.
+  BodyPiece piece;
+  for (bool more = failure_.side != Side::downstream && !client_->request_complete(); more;) {
+    more = client_->read_body(piece) == Progress::done && !piece.last && !too_large();
+  }
+  status_ = reply.status;
+  client_->stage_response({.status = reply.status,
+                           .reason = {},
+                           .fields = nullptr,
+                           .extra_fields = reply.fields,
+                           .body = {http1::Framing::content_length, reply.body.size()},
+                           .keep_alive = keep_alive() && client_->request_complete()});
+  const bool bodiless = client_->request().method == http1::Method::head || reply.status == 204 || reply.status == 304;
+  const BodyPiece body{.octets = bodiless ? std::string_view() : std::string_view(reply.body), .last = true};
+  const Progress put = client_->write_body(body, {});
+  if (put == Progress::failed) {
+    client_failed(Phase::response_write, client_->write_error());
+    co_return;
+  }
+  response_complete_ = co_await flush_client();
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "proxy/exchange/snapshot.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/observe/access_log.h"
+#include "proxy/observe/metrics.h"
+#include "proxy/upstream/balancer.h"
+#include "proxy/upstream/connection_pool.h"
+
+namespace telltale::proxy {
+
+/// What one worker owns and its exchanges use. Everything here belongs to the worker's thread; nothing is locked.
+struct WorkerContext {
+  EventLoop loop;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::unique_ptr<Balancer>> balancers;       ///< by Service::index()
+  std::vector<std::unique_ptr<ConnectionPool>> pools;     ///< by Endpoint::index
+  std::unique_ptr<WorkerMetrics> metrics;
+  std::unique_ptr<AccessLog> access_log;                  ///< null: off
+  bool draining = false;                                  ///< no keep-alive, no new connections
+
+  /// 128 bits, unique with overwhelming probability: a random stem for each worker and a counter that is mixed in.
+  struct RequestId {
+    std::uint64_t high, low;
+  };
+  RequestId next_request_id();
+  std::uint64_t id_stem[2] = {};
+  std::uint64_t id_counter = 0;
+};
+
+}  // namespace telltale::proxy

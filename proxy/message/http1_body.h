@@ -1,0 +1,86 @@
+#pragma once
+
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/http1/chunked.h"
+#include "protocol/http1/head.h"
+#include "proxy/message/body.h"
+#include "proxy/net/stream.h"
+
+namespace telltale::proxy {
+
+/// Reads one HTTP/1 body from a stream by its framing (RFC 9112 6). Content-Length octets are counted, not parsed;
+/// chunks are validated and lent as they came, or decoded. What comes after the body is put back.
+class Http1BodyReader {
+ public:
+  enum class Chunks : std::uint8_t { verbatim, decoded };
+
+  /// `first` are octets read already, lent: read() must be called before anything suspends.
+  void start(Stream& stream, http1::BodyFraming framing, Chunks chunks, std::string_view first = {});
+  Progress read(BodyPiece& piece);
+
+  bool finished() const { return finished_; }
+  std::uint64_t payload_octets() const { return payload_octets_; }
+  const http::HeaderBlock& trailers() const { return decoder_.trailers(); }
+  boost::system::error_code error() const { return error_; }
+
+ private:
+  Progress read_chunked(BodyPiece& piece, std::string_view octets);
+  Progress fail(boost::system::error_code error);
+
+  Stream* stream_ = nullptr;
+  http1::BodyFraming framing_;
+  Chunks chunks_ = Chunks::verbatim;
+  bool finished_ = true;
+  std::string_view first_;
+  std::uint64_t remaining_ = 0;
+  std::uint64_t payload_octets_ = 0;
+  http1::ChunkedDecoder decoder_;
+  std::string decoded_;
+  boost::system::error_code error_;
+};
+
+/// Writes one HTTP/1 message: a head staged in one buffer, sent together with the first octets of its body.
+class Http1Writer {
+ public:
+  enum class Framing : std::uint8_t { plain, chunked, tunnel };  ///< plain: octets go out as they are
+
+  void start(Stream& stream);
+  /// Append the head here; it leaves with the next write() or flush().
+  std::string& staging() { return out_; }
+  void set_framing(Framing framing) { framing_ = framing; }
+  Framing framing() const { return framing_; }
+
+  Progress write(const BodyPiece& piece, const http::HeaderBlock& trailers);
+  Progress flush();
+  bool has_pending() const { return sent_ < out_.size(); }
+  /// Whether any octet left since start(): if none did, another connection may be tried.
+  bool sent_any() const { return sent_any_; }
+  std::uint64_t payload_octets() const { return payload_octets_; }
+  boost::system::error_code error() const { return error_; }
+  /// Gives back memory that a slow peer made this buffer grow to.
+  void release_memory();
+
+ private:
+  static constexpr std::size_t copy_limit = 8 * 1024;  ///< a memcpy of this is cheaper than a second iovec
+  static constexpr std::size_t kept_capacity = 16 * 1024;
+
+  Progress send_with(std::string_view octets);
+  void end_chunked(const http::HeaderBlock& trailers);
+
+  Stream* stream_ = nullptr;
+  std::string out_;       // staged, or refused by the kernel
+  std::size_t sent_ = 0;  // of out_
+  Framing framing_ = Framing::plain;
+  bool sent_any_ = false;
+  bool half_close_ = false;  // when out_ is through
+  std::uint64_t payload_octets_ = 0;
+  boost::system::error_code error_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <boost/system/error_code.hpp>
+
+#include <cstdint>
+#include <memory>
+
+#include "proxy/net/deadline_wheel.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/net/readiness.h"
+#include "proxy/net/unique_fd.h"
+
+namespace telltale::proxy {
+
+/// A file descriptor registered with one loop, once, edge-triggered, for input, output and the peer's half-close.
+/// Two flags tell whether a system call can succeed; whoever makes the call clears them. Loop's thread only.
+class Descriptor final : private DeadlineWheel::Entry {
+ public:
+  struct Closer {
+    void operator()(Descriptor* descriptor) const { descriptor->close(); }
+  };
+  /// Closing completes every pending wait with operation_aborted; the object is freed after the loop's pass.
+  using Handle = std::unique_ptr<Descriptor, Closer>;
+
+  enum class Initially { blocked, ready };  ///< ready: worth trying at once, before the first event
+
+  /// shared: other descriptors refer to the same open file, so that closing this one does not take it out of epoll.
+  enum class Sharing { own, shared };
+
+  /// nullptr when the kernel refuses (fd limit): errno says why; `fd` is closed.
+  static Handle open(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing = Sharing::own);
+
+  int fd() const { return fd_.get(); }
+  EventLoop& loop() const { return loop_; }
+
+  /// A read (write) may succeed. Cleared by on_short_read() / on_blocked_write().
+  bool readable() const { return readable_; }
+  bool writable() const { return writable_; }
+  /// The peer sent FIN (RDHUP) or the connection broke: a short read no longer means "drained".
+  bool saw_hangup() const { return hangup_; }
+  /// The connection is gone both ways (HUP or ERR), as far as epoll has told.
+  bool broken() const { return broken_; }
+  void set_readable() { readable_ = true; }
+  void clear_readable() { readable_ = false; }
+  void clear_writable() { writable_ = false; }
+
+  /// Completion: void(error_code), from the loop, never from inside the call. A flag that is up already ends the wait
+  /// in the loop's next pass. One waiter for each direction.
+  template <typename CompletionToken>
+  auto async_readable(CompletionToken&& token) {
+    if (readable_) complete_soon();
+    return input_.async_wait(std::forward<CompletionToken>(token));
+  }
+  template <typename CompletionToken>
+  auto async_writable(CompletionToken&& token) {
+    if (writable_) complete_soon();
+    return output_.async_wait(std::forward<CompletionToken>(token));
+  }
+  /// The waits themselves, to fail or to forget them.
+  Readiness& input() { return input_; }
+  Readiness& output() { return output_; }
+
+  /// When passed, pending waits end with timed_out. One for both directions; setting it again moves it.
+  void set_deadline(EventLoop::Clock::time_point when) { loop_.wheel_.set(*this, when); }
+  void clear_deadline() { loop_.wheel_.clear(*this); }
+
+  /// When this breaks (HUP, ERR) while nobody waits on it, `other`'s waits end with connection_reset: a client that is
+  /// gone need not be served. nullptr unlinks.
+  void set_dependent(Descriptor* other) { dependent_ = other; }
+
+ private:
+  friend class EventLoop;
+
+  Descriptor(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing)
+      : loop_(loop),
+        fd_(std::move(fd)),
+        readable_(initially == Initially::ready),
+        shared_(sharing == Sharing::shared) {}
+  ~Descriptor() = default;
+
+  void close();
+  void on_events(std::uint32_t events);
+  void on_deadline();
+  void complete_soon();
+  void signal();
+
+  EventLoop& loop_;
+  UniqueFd fd_;
+  bool readable_;
+  bool writable_ = true;  // until a write says otherwise
+  bool shared_;
+  bool hangup_ = false;
+  bool broken_ = false;
+  bool queued_ = false;  // in EventLoop::soon_
+  Descriptor* dependent_ = nullptr;
+  Descriptor* previous_ = nullptr;  // EventLoop::open_: every open descriptor
+  Descriptor* next_ = nullptr;
+  Readiness input_;
+  Readiness output_;
+};
+
+}  // namespace telltale::proxy

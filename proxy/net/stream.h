@@ -1,0 +1,99 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <boost/system/error_code.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "conf/model.h"
+#include "proxy/net/descriptor.h"
+#include "proxy/net/event_loop.h"
+
+namespace telltale::proxy {
+
+/// What a system call achieved. would_block: wait, then try again. eof (asio::error::eof): the peer sends no more.
+struct IoResult {
+  std::size_t size = 0;
+  boost::system::error_code error;
+};
+struct ReadResult {
+  std::string_view octets;
+  boost::system::error_code error;
+};
+
+/// One connection as session code sees it: never a descriptor. Nothing owns a buffer while it waits: a read lends a
+/// span of the loop's scratch buffer, valid until the reader suspends; octets that must wait are put back.
+/// Loop's thread only.
+class Stream {
+ public:
+  Stream() = default;
+  explicit Stream(Descriptor::Handle descriptor) : descriptor_(std::move(descriptor)) {}
+
+  bool is_open() const { return descriptor_ != nullptr; }
+  explicit operator bool() const { return is_open(); }
+
+  /// Lends at most `limit` octets, those put back first. Makes no system call that cannot succeed.
+  ReadResult read(std::size_t limit = EventLoop::scratch_size);
+  /// Keeps `octets` (from the end of the last read) for the next read.
+  void unread(std::string_view octets);
+  bool has_unread() const { return kept_begin_ < kept_end_; }
+
+  /// Tries at once; a short write has error would_block only if nothing was written.
+  IoResult write(std::string_view octets);
+  /// Two pieces with one system call.
+  IoResult write(std::string_view first, std::string_view second);
+
+  /// Waits for after a would-block. Completion: void(error_code): timed_out at the deadline, operation_aborted when
+  /// closed.
+  template <typename CompletionToken>
+  auto async_readable(CompletionToken&& token) {
+    return descriptor_->async_readable(std::forward<CompletionToken>(token));
+  }
+  template <typename CompletionToken>
+  auto async_writable(CompletionToken&& token) {
+    return descriptor_->async_writable(std::forward<CompletionToken>(token));
+  }
+  Descriptor& descriptor() { return *descriptor_; }
+  const Descriptor& descriptor() const { return *descriptor_; }
+
+  /// From the start of the loop's pass; one deadline for both directions.
+  void expires_after(std::chrono::milliseconds duration) {
+    descriptor_->set_deadline(descriptor_->loop().now() + duration);
+  }
+  void expires_never() { descriptor_->clear_deadline(); }
+
+  /// Sends FIN; reading goes on.
+  void shutdown_write();
+  /// Idempotent. Pending waits end with operation_aborted.
+  void close() {
+    descriptor_.reset();
+    kept_.reset();
+    kept_begin_ = kept_end_ = 0;
+  }
+  /// close() with RST instead of FIN: the peer must not take what it got for a whole message.
+  void reset();
+
+ private:
+  Descriptor::Handle descriptor_;
+  std::unique_ptr<char[]> kept_;
+  std::uint32_t kept_begin_ = 0;
+  std::uint32_t kept_end_ = 0;
+};
+
+/// Begins a connection; errors at once are returned, later ones come with the first write or wait. The stream is
+/// worth writing to at once: a connection to the same host is often established already.
+struct Connecting {
+  Stream stream;
+  boost::system::error_code error;
+};
+Connecting start_connect(EventLoop& loop, const conf::Address& address);
+/// After writability: whether the connection stands (SO_ERROR).
+boost::system::error_code finish_connect(Stream& stream);
+
+}  // namespace telltale::proxy

@@ -1,0 +1,42 @@
+#include "proxy/observe/metrics.h"
+
+#include <algorithm>
+
+namespace telltale::proxy {
+namespace {
+
+constexpr auto make_bounds_nanoseconds() {
+  std::array<std::int64_t, Histogram::bounds.size()> bounds{};
+  for (std::size_t i = 0; i < bounds.size(); ++i)
+    bounds[i] = static_cast<std::int64_t>(Histogram::bounds[i] * 1e9 + 0.5);
+  return bounds;
+}
+constexpr auto bounds_nanoseconds = make_bounds_nanoseconds();
+
+constexpr std::array<const char*, static_cast<std::size_t>(ProxyFailure::count_)> cause_names = {
+    "none",         "plain_http", "tls_client_hello", "bare_probe", "not_listed",
+    "header_twice", "timed_out",  "malformed",        "no_header"};
+
+}  // namespace
+
+void Histogram::observe(std::chrono::nanoseconds duration) {
+  const std::int64_t nanoseconds = std::max<std::int64_t>(duration.count(), 0);
+  // A bucket holds its upper bound: Prometheus' `le` is "less or equal".
+  const auto bound = std::lower_bound(bounds_nanoseconds.begin(), bounds_nanoseconds.end(), nanoseconds);
+  buckets_[static_cast<std::size_t>(bound - bounds_nanoseconds.begin())].add();
+  sum_nanoseconds_.add(static_cast<std::uint64_t>(nanoseconds));
+}
+
+const char* to_string(ProxyFailure cause) {
+  const auto i = static_cast<std::size_t>(cause);
+  return i < cause_names.size() ? cause_names[i] : "none";
+}
+
+WorkerMetrics::WorkerMetrics(std::size_t listener_count, std::size_t service_count) {
+  listeners.reserve(listener_count);
+  services.reserve(service_count);
+  while (listeners.size() < listener_count) listeners.push_back(std::make_unique<ListenerMetrics>());
+  while (services.size() < service_count) services.push_back(std::make_unique<ServiceMetrics>());
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,201 @@
+#include "proxy/observe/metrics_text.h"
+
+#include "proxy/observe/prometheus.h"
+
+#include <array>
+#include <set>
+#include <utility>
+
+namespace telltale::proxy {
+namespace {
+
+using Workers = std::span<WorkerMetrics* const>;
+using Services = std::span<const std::unique_ptr<Service>>;
+
+constexpr std::array<std::string_view, 6> code_classes = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+constexpr std::array<HealthState, 4> health_states = {HealthState::unknown, HealthState::healthy, HealthState::draining,
+                                                      HealthState::unhealthy};
+
+std::uint64_t sum_listener(Workers workers, std::size_t listener, Counter ListenerMetrics::* counter) {
+  std::uint64_t sum = 0;
+  for (const WorkerMetrics* worker : workers) {
+    if (listener < worker->listeners.size()) sum += (worker->listeners[listener].get()->*counter).value();
+  }
+  return sum;
+}
+
+/// The label value and what each worker counted under it.
+struct ServiceRow {
+  std::string_view name;
+  std::vector<const ServiceMetrics*> parts;
+
+  std::uint64_t sum(Counter ServiceMetrics::* counter) const {
+    std::uint64_t sum = 0;
+    for (const ServiceMetrics* part : parts) sum += (part->*counter).value();
+    return sum;
+  }
+};
+
+/// Every service, and last the local replies under an empty name.
+std::vector<ServiceRow> make_rows(Workers workers, Services services) {
+  std::vector<ServiceRow> rows;
+  rows.reserve(services.size() + 1);
+  for (const auto& service : services) {
+    ServiceRow& row = rows.emplace_back(ServiceRow{service->name(), {}});
+    for (const WorkerMetrics* worker : workers) {
+      if (service->index() < worker->services.size()) row.parts.push_back(worker->services[service->index()].get());
+    }
+  }
+  ServiceRow& local = rows.emplace_back();
+  for (const WorkerMetrics* worker : workers) local.parts.push_back(&worker->local);
+  return rows;
+}
+
+enum class Kind : bool { counter, gauge };
+template <class Metrics>
+struct Family {
+  std::string_view name;
+  Kind kind;
+  Counter Metrics::* counter;
+  std::string_view help;
+};
+
+void write_value(PrometheusWriter& writer, Kind kind, PrometheusWriter::Labels labels, std::uint64_t value) {
+  kind == Kind::counter ? writer.sample(labels, value) : writer.gauge(labels, value);
+}
+
+void write_listeners(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  static constexpr std::array<Family<ListenerMetrics>, 4> families = {{
+      {"telltale_listener_connections_total", Kind::counter, &ListenerMetrics::connections_accepted,
+       "Connections accepted."},
+      {"telltale_listener_connections_active", Kind::gauge, &ListenerMetrics::connections_active,
+       "Connections open now."},
+      {"telltale_listener_connections_refused_total", Kind::counter, &ListenerMetrics::connections_refused,
+       "Connections closed at once because a limit was reached."},
+      {"telltale_bad_requests_total", Kind::counter, &ListenerMetrics::bad_requests,
+       "Requests refused for what their head or framing said."},
+  }};
+  for (const auto& family : families) {
+    writer.family(family.name, family.kind == Kind::counter ? "counter" : "gauge", family.help);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      write_value(writer, family.kind, {{"listener", names[i]}}, sum_listener(workers, i, family.counter));
+    }
+  }
+}
+
+void write_proxy_failures(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  writer.family("telltale_proxy_protocol_failures_total", "counter",
+                "Connections that failed in their PROXY protocol phase, by likely cause.");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t cause = 1; cause < static_cast<std::size_t>(ProxyFailure::count_); ++cause) {
+      std::uint64_t sum = 0;
+      for (const WorkerMetrics* worker : workers) {
+        if (i < worker->listeners.size()) sum += worker->listeners[i]->proxy_failures[cause].value();
+      }
+      writer.sample({{"listener", names[i]}, {"cause", to_string(static_cast<ProxyFailure>(cause))}}, sum);
+    }
+  }
+}
+
+void write_requests(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
+  writer.family(
+      "telltale_requests_total", "counter",
+      "Requests by class of the status sent; service is empty for local replies, class none if none was sent.");
+  for (const ServiceRow& row : rows) {
+    for (std::size_t code = 0; code < code_classes.size(); ++code) {
+      std::uint64_t sum = 0;
+      for (const ServiceMetrics* part : row.parts) sum += part->responses[code].value();
+      writer.sample({{"service", row.name}, {"code_class", code_classes[code]}}, sum);
+    }
+  }
+}
+
+void write_durations(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
+  writer.family("telltale_request_duration_seconds", "histogram",
+                "First octet of the request to the last of the response.");
+  for (const ServiceRow& row : rows) {
+    std::uint64_t count = 0;
+    double seconds = 0;
+    for (const ServiceMetrics* part : row.parts) seconds += part->request_duration.sum_seconds();
+    for (std::size_t i = 0; i <= Histogram::bounds.size(); ++i) {
+      for (const ServiceMetrics* part : row.parts) count += part->request_duration.bucket(i);
+      std::string bound = "+Inf";
+      if (i < Histogram::bounds.size()) bound.clear(), append_double(bound, Histogram::bounds[i]);
+      writer.sample("_bucket", {{"service", row.name}, {"le", bound}}, count);
+    }
+    writer.sample("_sum", {{"service", row.name}}, seconds);
+    writer.sample("_count", {{"service", row.name}}, count);
+  }
+}
+
+void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
+  static constexpr std::array<Family<ServiceMetrics>, 8> families = {{
+      {"telltale_requests_active", Kind::gauge, &ServiceMetrics::requests_active, "Requests in flight."},
+      {"telltale_upstream_connections_opened_total", Kind::counter, &ServiceMetrics::connections_opened,
+       "Connections opened to endpoints."},
+      {"telltale_upstream_connections_reused_total", Kind::counter, &ServiceMetrics::connections_reused,
+       "Requests that went over a pooled connection."},
+      {"telltale_upstream_connections_active", Kind::gauge, &ServiceMetrics::connections_active,
+       "Connections to endpoints that carry a request."},
+      {"telltale_upstream_connections_idle", Kind::gauge, &ServiceMetrics::connections_idle,
+       "Connections to endpoints that wait in the pool."},
+      {"telltale_upstream_connect_failures_total", Kind::counter, &ServiceMetrics::connect_failures,
+       "Connections to endpoints that could not be opened."},
+      {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries, "Further tries, on another endpoint."},
+      {"telltale_no_endpoint_total", Kind::counter, &ServiceMetrics::no_endpoint,
+       "Requests answered 503 because no endpoint was ready."},
+  }};
+  for (const auto& family : families) {
+    writer.family(family.name, family.kind == Kind::counter ? "counter" : "gauge", family.help);
+    // Local replies are in flight, too, but never have to do with an endpoint.
+    const bool with_local = family.counter == &ServiceMetrics::requests_active;
+    for (const ServiceRow& row : with_local ? rows : rows.first(rows.size() - 1)) {
+      write_value(writer, family.kind, {{"service", row.name}}, row.sum(family.counter));
+    }
+  }
+}
+
+void write_access_log(PrometheusWriter& writer, Workers workers) {
+  writer.family("telltale_access_log_dropped_total", "counter",
+                "Access log lines lost because whoever reads the log was too slow, or gone.");
+  std::uint64_t sum = 0;
+  for (const WorkerMetrics* worker : workers) sum += worker->access_log_dropped.value();
+  writer.sample({}, sum);
+}
+
+void write_endpoint_states(PrometheusWriter& writer, Services services) {
+  writer.family("telltale_endpoint_state", "gauge", "1 for the state that the endpoint is in, 0 for the others.");
+  for (const auto& service : services) {
+    // A series may stand only once, and names are what the file says.
+    std::set<std::pair<std::string_view, std::string_view>> written;
+    for (const auto& endpoint : service->endpoints()) {
+      const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->name) : "";
+      if (!written.emplace(node, endpoint->name).second) continue;
+      const HealthState state = endpoint->state();
+      for (const HealthState each : health_states) {
+        writer.sample(
+            {{"service", service->name()}, {"node", node}, {"endpoint", endpoint->name}, {"state", to_string(each)}},
+            std::uint64_t{each == state});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services) {
+  PrometheusWriter writer;
+  writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
+  writer.sample({{"version", TELLTALE_VERSION}}, 1);
+  write_listeners(writer, workers, listener_names);
+  write_proxy_failures(writer, workers, listener_names);
+  const std::vector<ServiceRow> rows = make_rows(workers, services);
+  write_requests(writer, rows);
+  write_durations(writer, rows);
+  write_services(writer, rows);
+  write_endpoint_states(writer, services);
+  write_access_log(writer, workers);
+  return writer.take();
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/model.h"
+#include "proxy/exchange/snapshot.h"
+#include "proxy/health/checker.h"
+#include "proxy/observe/admin_server.h"
+#include "proxy/server/worker.h"
+
+namespace telltale::proxy {
+
+/// The process: listening sockets, workers, and the control thread's work: probes, admin, signals. Lives on the thread
+/// that calls run(), which is the control thread.
+class Server {
+ public:
+  using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
+
+  /// Binds everything, so that errors come out before anything runs: throws std::system_error. `make_log` makes one
+  /// access log for each worker (default: as configured).
+  Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
+  ~Server();
+
+  /// Starts the workers and serves until a signal ends it: SIGTERM drains, SIGINT (or a second SIGTERM) ends,
+  /// SIGUSR1 reopens the logs, SIGHUP says that there is no reload yet.
+  void run();
+
+  /// The listeners' real addresses, in the order of the configuration.
+  const std::vector<conf::Address>& addresses() const { return addresses_; }
+
+ private:
+  enum class Phase { serving, draining, closing, stopped };
+
+  void build_snapshot();
+  void start_admin();
+  void bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers);
+  bool ready(std::string& why_not) const;
+  void wait_for_signal();
+  void on_signal(int signal);
+  void drain();
+  void close_listeners();
+  void worker_is_empty();
+  void stop();
+  std::string metrics_text() const;
+
+  boost::asio::io_context& control_;
+  std::shared_ptr<const conf::Model> model_;
+  AccessLogFactory make_log_;
+  std::shared_ptr<Snapshot> snapshot_;
+  std::unique_ptr<HealthChecker> checker_;
+  std::unique_ptr<AdminServer> admin_;
+  SharedCounts counts_;
+  std::vector<conf::Address> addresses_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer timer_;
+  Phase phase_ = Phase::serving;
+  std::size_t busy_workers_ = 0;
+};
+
+}  // namespace telltale::proxy

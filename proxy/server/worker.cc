@@ -1,0 +1,104 @@
+#include "proxy/server/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <random>
+
+namespace telltale::proxy {
+namespace {
+
+std::uint64_t random_64() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
+               std::unique_ptr<AccessLog> access_log)
+    : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
+  const auto& model = *snapshot->model;
+  context_.snapshot = snapshot;
+  context_.access_log = std::move(access_log);
+  context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
+  context_.id_stem[0] = random_64();
+  context_.id_stem[1] = random_64();
+
+  const auto seed = static_cast<std::uint32_t>(random_64());
+  context_.pools.resize(snapshot->endpoint_count);
+  for (const auto& service : snapshot->services) {
+    context_.balancers.push_back(make_balancer(*service, seed));
+    for (const auto& endpoint : service->endpoints()) {
+      context_.pools[endpoint->index] = std::make_unique<ConnectionPool>(
+          service->conf().pool, *context_.metrics->services[service->index()]);
+    }
+  }
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    ConnectionContext connection;
+    connection.snapshot = snapshot;
+    connection.listener_index = i;
+    connection.listener = &model.listeners[i];
+    connection.metrics = context_.metrics->listeners[i].get();
+    connection.listener_connections = &counts.listener_connections[i];
+    listeners_.push_back(std::make_unique<Listener>(table_, transactions_, std::move(connection),
+                                                    std::move(sockets[i].fd), sockets[i].address));
+  }
+  if (context_.access_log != nullptr) {
+    context_.loop.at_end_of_pass([this] {
+      if (context_.access_log->pending()) context_.access_log->flush();
+    });
+  }
+}
+
+Worker::~Worker() {
+  stop();
+  join();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::run() {
+  try {
+    for (auto& listener : listeners_) listener->start();
+    context_.loop.run();
+    // What a grace period did not see end is cut here, on its own thread.
+    for (auto& pool : context_.pools) pool->close_all();
+    context_.loop.abort_all();
+    if (context_.access_log != nullptr) context_.access_log->flush();
+  } catch (const std::exception& error) {
+    spdlog::critical("a worker ended: {}", error.what());
+    std::terminate();  // half a proxy is worse than a restarted one
+  }
+}
+
+void Worker::begin_drain() {
+  context_.loop.post([this] { context_.draining = true; });
+}
+
+void Worker::finish_drain(std::function<void()> on_empty) {
+  context_.loop.post([this, on_empty = std::move(on_empty)] {
+    context_.draining = true;
+    for (auto& listener : listeners_) listener->stop();
+    table_.close_idle();
+    if (table_.size() == 0) {
+      on_empty();
+    } else {
+      table_.on_empty(on_empty);
+    }
+  });
+}
+
+void Worker::reopen_access_log() {
+  context_.loop.post([this] {
+    if (context_.access_log != nullptr) context_.access_log->reopen();
+  });
+}
+
+}  // namespace telltale::proxy

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proxy/downstream/connection.h"
+#include "proxy/downstream/http1_session.h"
+#include "proxy/downstream/listener.h"
+#include "proxy/exchange/worker_context.h"
+
+namespace telltale::proxy {
+
+/// What the workers of one process count together: relaxed atomics, touched once a connection, not once a request.
+struct SharedCounts {
+  std::atomic<std::size_t> connections{0};
+  std::deque<std::atomic<std::size_t>> listener_connections;  ///< by listener
+};
+
+/// One thread with one event loop, its own listening sockets, pools, balancers and counters. Made and destroyed by the
+/// control thread; between start() and join() everything inside belongs to the worker's own thread.
+class Worker {
+ public:
+  /// `sockets`: one for each listener of the snapshot. Throws std::system_error.
+  Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
+         std::unique_ptr<AccessLog> access_log);
+  ~Worker();
+
+  void start();
+  void join();
+
+  // From the control thread.
+  /// No keep-alive from now on; still accepting.
+  void begin_drain();
+  /// Accepts no more and closes idle connections; `on_empty` is called, on the worker's thread, when none is left.
+  void finish_drain(std::function<void()> on_empty);
+  /// Ends at once: what is in flight is cut.
+  void stop() { context_.loop.stop(); }
+  void reopen_access_log();
+
+  WorkerMetrics& metrics() { return *context_.metrics; }
+
+ private:
+  void run();
+
+  WorkerContext context_;
+  ConnectionTable table_;
+  Http1TransactionPool transactions_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::thread thread_;
+};
+
+}  // namespace telltale::proxy

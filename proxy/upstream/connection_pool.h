@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "conf/model.h"
+#include "proxy/net/stream.h"
+#include "proxy/observe/metrics.h"
+#include "proxy/upstream/service.h"
+
+namespace telltale::proxy {
+
+class ConnectionPool;
+
+/// A connection to one endpoint. A PROXY header it opened with is its identity: it never serves another client
+/// (envoy#13659, caddy#6342).
+struct UpstreamConnection {
+  Stream stream;
+  std::string identity;  ///< the PROXY header without its unique id and checksum; empty: it carried none
+  bool reused = false;   ///< came out of the pool: may turn out stale
+
+ private:
+  friend class ConnectionPool;
+  ConnectionPool* pool_ = nullptr;
+  UpstreamConnection* newer_ = nullptr;
+  UpstreamConnection* older_ = nullptr;
+};
+
+/// Idle connections to one endpoint, of one worker. Last in, first out; beyond the limit, or when its identity's turn
+/// in the LRU comes, the oldest is closed. An idle connection that gets an octet, an EOF or too old is closed at once, so
+/// no leftover octet reaches another exchange. Not thread safe.
+class ConnectionPool {
+ public:
+  ConnectionPool(const conf::Pool& limits, ServiceMetrics& metrics) : limits_(limits), metrics_(metrics) {}
+  ~ConnectionPool();
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+
+  /// nullptr: none is idle for this identity.
+  std::unique_ptr<UpstreamConnection> acquire(std::string_view identity);
+  /// Takes a connection whose last response is complete. Closes it instead if anything is left to read.
+  void release(std::unique_ptr<UpstreamConnection> connection);
+  std::size_t idle() const { return plain_.size + identified_.size; }
+  void close_all();
+
+ private:
+  struct List {
+    UpstreamConnection* newest = nullptr;
+    UpstreamConnection* oldest = nullptr;
+    std::size_t size = 0;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+
+  List& list_of(const UpstreamConnection& connection) { return connection.identity.empty() ? plain_ : identified_; }
+  void push(UpstreamConnection* connection);
+  std::unique_ptr<UpstreamConnection> take(UpstreamConnection* connection);
+
+  conf::Pool limits_;
+  ServiceMetrics& metrics_;
+  List plain_;
+  List identified_;
+  std::unordered_map<std::string, std::vector<UpstreamConnection*>, Hash, std::equal_to<>> by_identity_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,134 @@
+"""What is measured against what: how each contender is configured and started.
+
+All of them do the same work: one worker, X-Forwarded-For appended, access log off, keep-alive towards the client and the
+backend without a limit on requests per connection.
+"""
+
+import dataclasses
+import pathlib
+import subprocess
+from typing import Callable
+
+
+@dataclasses.dataclass
+class Contender:
+    name: str
+    path: str
+    write: Callable[["Contender", pathlib.Path, int, int], list[str]]  # folder, port, backend port -> argv
+    version_args: tuple[str, ...] = ()
+    speaks_http: bool = True  # the floor does not: it tells the backend nothing and pools nothing
+
+    def command(self, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+        return self.write(self, folder, port, backend_port)
+
+    def version(self) -> str:
+        if not self.version_args:
+            return ""
+        done = subprocess.run([self.path, *self.version_args], capture_output=True, text=True, check=False)
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        return lines[0].strip() if lines else ""
+
+
+def floor_command(contender: Contender, _folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    return [contender.path, str(port), str(backend_port)]
+
+
+NGINX = """\
+user root;
+worker_processes 1;
+worker_rlimit_nofile 19000;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.error.log error;
+events {{ worker_connections 18000; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  keepalive_timeout 300s;
+  keepalive_requests 1000000000;
+  upstream backend {{
+    server 127.0.0.1:{backend_port};
+    keepalive 512;
+    keepalive_requests 1000000000;
+    keepalive_timeout 300s;
+  }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_max_temp_file_size 0;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }}
+  }}
+}}
+"""
+
+
+def nginx_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    file = folder / "nginx.conf"
+    file.write_text(NGINX.format(folder=folder, port=port, backend_port=backend_port))
+    return [contender.path, "-c", str(file), "-p", str(folder), "-e", str(folder / "nginx.error.log")]
+
+
+HAPROXY = """\
+global
+  nbthread 1
+  maxconn 9000
+defaults
+  mode http
+  option forwardfor
+  http-reuse always
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+  timeout http-keep-alive 300s
+  timeout http-request 10s
+frontend f
+  bind 127.0.0.1:{port} backlog 4096
+  default_backend b
+backend b
+  server s 127.0.0.1:{backend_port} pool-max-conn 512
+"""
+
+
+def haproxy_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    file = folder / "haproxy.cfg"
+    file.write_text(HAPROXY.format(port=port, backend_port=backend_port))
+    return [contender.path, "-db", "-f", str(file)]
+
+
+TELLTALE = """\
+workers: 1
+admin: off
+access_log: off
+listeners:
+  - listen: "127.0.0.1:{port}"
+    service: b
+    timeouts: {{ idle: 300s }}
+services:
+  - name: b
+    endpoints: ["127.0.0.1:{backend_port}"]
+    pool: {{ max_idle: 512, idle_timeout: 300s }}
+"""
+
+
+def telltale_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    file = folder / "telltale.yaml"
+    file.write_text(TELLTALE.format(port=port, backend_port=backend_port))
+    return [contender.path, "run", "-c", str(file)]
+
+
+def all_contenders(floor: str, nginx: str, haproxy: str, telltale: str) -> list[Contender]:
+    return [
+        Contender("floor", floor, floor_command, speaks_http=False),
+        Contender("haproxy", haproxy, haproxy_command, ("-v",)),
+        Contender("nginx", nginx, nginx_command, ("-v",)),
+        Contender("telltale", telltale, telltale_command, ("version",)),
+    ]

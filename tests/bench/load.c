@@ -1,0 +1,169 @@
+// A closed-loop HTTP/1.1 load that costs as little as it can, so that the proxy and not the load is what is busy: one
+// recv and one send a request, bodies discarded in the kernel. It believes no response: the status must be 200 and the
+// length what the head says.
+//
+//   load PORT PATH CONNECTIONS SECONDS [close]     to 127.0.0.1; `close`: a connection for each request
+// prints {"requests": N, "seconds": S, "p50": µs, "p99": µs} and ends with 1 on the first error.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20 };
+
+struct connection {
+  int fd;
+  bool in_body;
+  size_t have;  // octets of a head that is not yet complete
+  size_t left;  // of the body
+  long long sent_ns;
+  char in[kMaxHead];
+};
+
+static struct sockaddr_in target = {.sin_family = AF_INET};
+static char request[512];
+static size_t request_bytes;
+static bool close_each, stopping;
+static int epoll_fd;
+static long outstanding, completed;
+static unsigned latencies[kBuckets];  // one bucket a microsecond; the last holds the rest
+
+static void die(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
+  exit(1);
+}
+
+static long long now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void ask(struct connection* c) {
+  c->sent_ns = now_ns();
+  if (send(c->fd, request, request_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)request_bytes)
+    die("send: %s", strerror(errno));
+  ++outstanding;
+}
+
+static void open_connection(struct connection* c) {
+  const int on = 1;
+  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (c->fd < 0 || connect(c->fd, (const struct sockaddr*)&target, sizeof target)) die("connect: %s", strerror(errno));
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event);
+  ask(c);
+}
+
+static void count(struct connection* c) {
+  const long long us = (now_ns() - c->sent_ns) / 1000;
+  ++latencies[us < kBuckets ? us : kBuckets - 1];
+  ++completed;
+  --outstanding;
+  c->have = 0;
+  c->in_body = false;
+}
+
+static size_t length_of(const char* head) {
+  if (strncmp(head, "HTTP/1.1 200 ", 13) != 0) die("answered: %.200s", head);
+  const char* length = strcasestr(head, "\r\ncontent-length:");
+  if (!length) die("no Content-Length: %.500s", head);
+  return strtoul(length + 17, NULL, 10);
+}
+
+// The proxy closes after the response; our own close comes second, so that no port of ours waits.
+static void on_end(struct connection* c) {
+  if (!close_each || !c->in_body || c->left > 0) die("closed after %zu octets of a head", c->have);
+  count(c);
+  close(c->fd);
+  if (!stopping) open_connection(c);
+}
+
+static void on_body(struct connection* c, size_t octets) {
+  if (octets > c->left) die("more octets than the response has");
+  c->left -= octets;
+  if (c->left > 0 || close_each) return;
+  count(c);
+  if (!stopping) ask(c);
+}
+
+static void on_readable(struct connection* c) {
+  if (c->in_body) {
+    char rest;  // TCP discards what MSG_TRUNC asks for without a copy
+    const size_t wanted = c->left > 0 ? c->left : 1;
+    const ssize_t n = recv(c->fd, c->left > 0 ? NULL : &rest, wanted, MSG_DONTWAIT | (c->left > 0 ? MSG_TRUNC : 0));
+    if (n > 0) on_body(c, (size_t)n);
+    if (n == 0) on_end(c);
+    if (n < 0 && errno != EAGAIN) die("recv: %s", strerror(errno));
+    return;
+  }
+  const ssize_t n = recv(c->fd, c->in + c->have, kMaxHead - 1 - c->have, MSG_DONTWAIT);
+  if (n == 0) on_end(c);
+  if (n < 0 && errno != EAGAIN) die("recv: %s", strerror(errno));
+  if (n <= 0) return;
+  c->have += (size_t)n;
+  c->in[c->have] = 0;
+  const char* end = strstr(c->in, "\r\n\r\n");
+  if (!end) {
+    if (c->have == kMaxHead - 1) die("a head of more than %d octets", kMaxHead - 1);
+    return;
+  }
+  const size_t head_bytes = (size_t)(end - c->in) + 4;
+  c->left = length_of(c->in);
+  c->in_body = true;
+  on_body(c, c->have - head_bytes);
+}
+
+static void wait_some(int milliseconds) {
+  struct epoll_event events[kEvents];
+  const int n = epoll_wait(epoll_fd, events, kEvents, milliseconds);
+  for (int i = 0; i < n; ++i) on_readable(events[i].data.ptr);
+}
+
+static long percentile(int percent) {
+  long seen = 0;
+  for (long us = 0; us < kBuckets; ++us)
+    if ((seen += latencies[us]) * 100 >= completed * percent) return us;
+  return kBuckets;
+}
+
+int main(int argc, char** argv) {
+  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close]\n", argv[0]), 64;
+  const int connections = atoi(argv[3]);
+  close_each = argc > 5;
+  target.sin_port = htons((unsigned short)atoi(argv[1]));
+  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  request_bytes = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n%s\r\n", argv[2],
+                                   argv[1], close_each ? "Connection: close\r\n" : "");
+  epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  struct connection* all = calloc((size_t)connections, sizeof *all);
+  if (!all) die("calloc");
+  const long long start = now_ns(), end = start + (long long)(atof(argv[4]) * 1e9);
+  for (int i = 0; i < connections; ++i) open_connection(&all[i]);
+  while (now_ns() < end) wait_some(100);
+  const double seconds = (double)(now_ns() - start) / 1e9;
+  const long in_time = completed;
+  stopping = true;
+  const long long patience = now_ns() + 10000000000LL;
+  while (outstanding > 0) {
+    if (now_ns() > patience) die("%ld requests without an answer", outstanding);
+    wait_some(100);
+  }
+  if (completed == 0) die("nothing completed");
+  printf("{\"requests\": %ld, \"in_time\": %ld, \"seconds\": %.6f, \"p50\": %ld, \"p99\": %ld}\n", completed, in_time,
+         seconds, percentile(50), percentile(99));
+}

@@ -1,0 +1,41 @@
+// Any text: the loader neither throws nor fails, a usable model comes without errors and only then, findings point into
+// the text, and what a model expands to loads again to the same.
+#include "conf/expand.h"
+#include "conf/loader.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace {
+
+void check(bool condition) {
+  if (!condition) std::abort();
+}
+
+std::optional<std::string> environment(std::string_view name) {
+  if (name == "A") return "10.0.0.1";
+  if (name == "P") return "8080";
+  return std::nullopt;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace telltale::conf;
+  const LoadResult result = load_text(std::string(reinterpret_cast<const char*>(data), size), environment);
+  check((result.model == nullptr) == result.has_errors());
+  for (const Diagnostic& each : result.diagnostics) {
+    check(!each.message.empty());
+    check((each.line == 0) == (each.column == 0));
+  }
+  const std::string rendered = render(result, "fuzz.yaml");
+  check(rendered.find('\x1b') == std::string::npos);
+  if (!result.model) return 0;
+  const std::string expanded = expand(*result.model);
+  const LoadResult again = load_text(expanded, environment);
+  check(again.model != nullptr);
+  check(expand(*again.model) == expanded);
+  return 0;
+}

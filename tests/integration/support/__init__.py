@@ -1,0 +1,52 @@
+"""What the integration tests stand on: the real binary, real peers, and raw sockets on both sides of the proxy.
+
+Standard library only. Nothing here sleeps for a fixed time: every wait is for a condition and has a deadline.
+"""
+
+from .backend import Backend, Connection, http_handler
+from .case import ProxyTest, main
+from .client import Client
+from .config import config, listener, local_node, service
+from .curl import curl
+from .echo import Echo
+from .haproxy import HAProxy
+from .health import HealthPort
+from .messages import EndOfStream, ProtocolError, Request, Response, respond
+from .nginx import Nginx
+from .proxy_header import ProxyHeader, parse_proxy_header, proxy_v1, proxy_v2
+from .sockets import black_hole, refused_address
+from .telltale import Telltale
+from .waiting import DEADLINE, wait_stable, wait_until
+
+__all__ = [
+    "Backend",
+    "Client",
+    "Connection",
+    "DEADLINE",
+    "Echo",
+    "EndOfStream",
+    "HAProxy",
+    "HealthPort",
+    "Nginx",
+    "ProtocolError",
+    "ProxyHeader",
+    "ProxyTest",
+    "Request",
+    "Response",
+    "Telltale",
+    "black_hole",
+    "config",
+    "curl",
+    "http_handler",
+    "listener",
+    "local_node",
+    "main",
+    "parse_proxy_header",
+    "proxy_v1",
+    "proxy_v2",
+    "refused_address",
+    "respond",
+    "service",
+    "wait_stable",
+    "wait_until",
+]

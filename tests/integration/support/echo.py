@@ -1,0 +1,36 @@
+"""`telltale echo`: a backend that shows what it was told."""
+
+import signal
+
+from .process import Process
+from .sockets import parse_address
+from .telltale import ENVIRONMENT
+from .waiting import binary_path
+
+
+class Echo:
+    def __init__(self, *arguments):
+        argv = [binary_path(), "echo", "--listen", "127.0.0.1:0", *arguments]
+        self.process = Process(argv, env=ENVIRONMENT)
+        try:
+            self.address = self.process.stdout.wait_line(r"listening on (\S+)")[1]
+        except AssertionError:
+            self.process.kill()
+            raise
+
+    @property
+    def sockname(self):
+        return parse_address(self.address)
+
+    @property
+    def port(self) -> int:
+        return self.sockname[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait()
+        if status != 0:
+            raise AssertionError(f"echo ended with {status}:\n{self.process.stderr.text()}")

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace telltale::conf {
+
+inline std::string read_source_file(const std::string& path) {
+  std::ifstream file(std::string(TELLTALE_SOURCE_DIR) + "/" + path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Example {
+  std::string name, text;
+};
+
+/// conf/examples/*.yaml, by name.
+inline std::vector<Example> read_examples() {
+  std::vector<Example> examples;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(TELLTALE_SOURCE_DIR) + "/conf/examples")) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".yaml")) examples.push_back({name, read_source_file("conf/examples/" + name)});
+  }
+  std::ranges::sort(examples, {}, &Example::name);
+  return examples;
+}
+
+}  // namespace telltale::conf

@@ -1,0 +1,220 @@
+#include "proxy/observe/metrics_text.h"
+
+#include "proxy/upstream/service_builder.h"
+#include "tests/unit/proxy/observe/exposition.h"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+namespace telltale::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Exposition;
+
+conf::Endpoint endpoint(std::string name, std::uint16_t port) {
+  return {{net::IpPort{net::IpAddress::v4(10, 0, 0, 1), port}, {}}, std::move(name), 1};
+}
+
+/// `shop`: two nodes with a probe each; `api`: one endpoint without any.
+ServiceSet make_services() {
+  conf::Service shop;
+  shop.name = "shop";
+  shop.external_traffic_policy = conf::TrafficPolicy::local;
+  shop.port = 30080;
+  shop.health.emplace();
+  for (const char* host : {"10.0.0.11", "10.0.0.12"}) {
+    conf::Node& node = shop.nodes.emplace_back();
+    node.name = std::string("node-") + host;
+    node.host = host;
+    node.zone = "a";
+  }
+  conf::Service api;
+  api.name = "api";
+  api.endpoints.push_back(endpoint("one", 1));
+  const conf::Service all[] = {shop, api};
+  return ServiceBuilder::build(all);
+}
+
+struct MetricsText : ::testing::Test {
+  ServiceSet set = make_services();
+  WorkerMetrics first{2, 2}, second{2, 2};
+  WorkerMetrics* workers[2] = {&first, &second};
+  std::vector<std::string> listeners = {"web", "internal"};
+
+  std::string text() const { return render_metrics(workers, listeners, set.services); }
+};
+
+TEST_F(MetricsText, IsWellFormedWithNothingCounted) {
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_build_info", {{"version", TELLTALE_VERSION}}), 1);
+  EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", "shop"}, {"code_class", "2xx"}}), 0);
+}
+
+TEST_F(MetricsText, IsWellFormedWithoutListenersServicesAndWorkers) {
+  EXPECT_NO_THROW(Exposition(render_metrics({}, {}, {})));
+}
+
+TEST_F(MetricsText, HasEveryFamilyWithItsType) {
+  const struct {
+    const char* name;
+    const char* type;
+  } rows[] = {
+      {"telltale_build_info", "gauge"},
+      {"telltale_listener_connections_total", "counter"},
+      {"telltale_listener_connections_active", "gauge"},
+      {"telltale_listener_connections_refused_total", "counter"},
+      {"telltale_proxy_protocol_failures_total", "counter"},
+      {"telltale_bad_requests_total", "counter"},
+      {"telltale_requests_total", "counter"},
+      {"telltale_request_duration_seconds", "histogram"},
+      {"telltale_requests_active", "gauge"},
+      {"telltale_upstream_connections_opened_total", "counter"},
+      {"telltale_upstream_connections_reused_total", "counter"},
+      {"telltale_upstream_connections_active", "gauge"},
+      {"telltale_upstream_connections_idle", "gauge"},
+      {"telltale_upstream_connect_failures_total", "counter"},
+      {"telltale_retries_total", "counter"},
+      {"telltale_no_endpoint_total", "counter"},
+      {"telltale_endpoint_state", "gauge"},
+      {"telltale_access_log_dropped_total", "counter"},
+  };
+  const Exposition exposition(text());
+  for (const auto& row : rows) EXPECT_EQ(exposition.type(row.name), row.type) << row.name;
+  EXPECT_EQ(exposition.types().size(), std::size(rows));
+}
+
+TEST_F(MetricsText, SumsTheWorkers) {
+  first.listeners[0]->connections_accepted.add(3);
+  second.listeners[0]->connections_accepted.add(4);
+  second.listeners[1]->bad_requests.add(2);
+  first.services[0]->responses[2].add(10);
+  second.services[0]->responses[2].add(5);
+  second.services[1]->responses[0].add();
+  first.local.responses[4].add(7);
+  second.services[0]->retries.add(2);
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_listener_connections_total", {{"listener", "web"}}), 7);
+  EXPECT_EQ(exposition.value("telltale_listener_connections_total", {{"listener", "internal"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_bad_requests_total", {{"listener", "internal"}}), 2);
+  EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", "shop"}, {"code_class", "2xx"}}), 15);
+  EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", "api"}, {"code_class", "none"}}), 1);
+  EXPECT_EQ(exposition.value("telltale_requests_total", {{"service", ""}, {"code_class", "4xx"}}), 7);
+  EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "shop"}}), 2);
+}
+
+TEST_F(MetricsText, LostLogLinesAreCounted) {
+  first.access_log_dropped.set(4);
+  first.access_log_dropped.set(5);
+  second.access_log_dropped.set(1);
+  EXPECT_EQ(Exposition(text()).value("telltale_access_log_dropped_total", {}), 6);
+}
+
+TEST_F(MetricsText, LocalRepliesHaveNoUpstreamSeries) {
+  const Exposition exposition(text());
+  EXPECT_FALSE(exposition.value("telltale_upstream_connections_opened_total", {{"service", ""}}));
+  EXPECT_TRUE(exposition.value("telltale_requests_active", {{"service", ""}}));
+}
+
+TEST_F(MetricsText, GaugeThatOneWorkerRaisedAndAnotherLoweredIsTheirSum) {
+  first.services[0]->connections_idle.add(2);
+  second.services[0]->connections_idle.sub(1);
+  second.services[1]->connections_idle.sub(1);
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_upstream_connections_idle", {{"service", "shop"}}), 1);
+  EXPECT_EQ(exposition.value("telltale_upstream_connections_idle", {{"service", "api"}}), 0) << "not 2^64 - 1";
+}
+
+TEST_F(MetricsText, DurationsAreCumulativeBuckets) {
+  first.services[0]->request_duration.observe(1ms);
+  second.services[0]->request_duration.observe(2ms);
+  second.services[0]->request_duration.observe(2min);
+  const Exposition exposition(text());
+  const auto bucket = [&](const char* le) {
+    return exposition.value("telltale_request_duration_seconds_bucket", {{"service", "shop"}, {"le", le}});
+  };
+  EXPECT_EQ(bucket("0.0005"), 0);
+  EXPECT_EQ(bucket("0.001"), 1);
+  EXPECT_EQ(bucket("0.0025"), 2);
+  EXPECT_EQ(bucket("60"), 2);
+  EXPECT_EQ(bucket("+Inf"), 3);
+  EXPECT_NEAR(*exposition.value("telltale_request_duration_seconds_sum", {{"service", "shop"}}), 120.003, 1e-9);
+}
+
+TEST_F(MetricsText, ProxyFailuresAreByListenerAndCause) {
+  first.listeners[0]->proxy_failures[static_cast<std::size_t>(ProxyFailure::plain_http)].add(2);
+  second.listeners[0]->proxy_failures[static_cast<std::size_t>(ProxyFailure::plain_http)].add(1);
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "plain_http"}}),
+            3);
+  EXPECT_FALSE(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "none"}}));
+}
+
+TEST_F(MetricsText, EndpointIsInExactlyOneState) {
+  set.services[0]->nodes()[1]->verdict->set(HealthState::draining, "503", std::chrono::system_clock::now());
+  const Exposition exposition(text());
+  const std::string name = set.services[0]->endpoints()[1]->name;
+  for (const char* state : {"unknown", "healthy", "draining", "unhealthy"}) {
+    EXPECT_EQ(exposition.value("telltale_endpoint_state",
+                               {{"service", "shop"}, {"node", "node-10.0.0.12"}, {"endpoint", name}, {"state", state}}),
+              std::string(state) == "draining" ? 1 : 0)
+        << state;
+  }
+  EXPECT_EQ(exposition.value("telltale_endpoint_state",
+                             {{"service", "api"}, {"node", ""}, {"endpoint", "one"}, {"state", "healthy"}}),
+            1);
+}
+
+TEST_F(MetricsText, NamesAreEscapedInLabels) {
+  listeners[0] = "a\"b\\c\nd\xff";
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_bad_requests_total", {{"listener", "a\"b\\c\nd\xef\xbf\xbd"}}), 0);
+}
+
+TEST_F(MetricsText, EndpointsOfOneNameMakeOneSeries) {
+  conf::Service twice;
+  twice.name = "twice";
+  twice.endpoints = {endpoint("same", 1), endpoint("same", 2)};
+  set = ServiceBuilder::build(std::span(&twice, 1));
+  EXPECT_EQ(Exposition(text()).series_count("telltale_endpoint_state"), 4u);
+}
+
+TEST_F(MetricsText, WorkerOfAnotherSnapshotIsReadAsFarAsItGoes) {
+  WorkerMetrics smaller{1, 1};
+  smaller.services[0]->retries.add(3);
+  workers[1] = &smaller;
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "shop"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "api"}}), 0);
+}
+
+TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
+  const auto since = std::chrono::system_clock::time_point(1767225599999ms);
+  set.services[0]->nodes()[0]->verdict->set(HealthState::unhealthy, "refused \"\xff\"\n", since);
+  set.services[0]->nodes()[1]->verdict->set_weight(3);
+  const auto value = boost::json::parse(render_services(set.services));
+  const auto& shop = value.at(0);
+  EXPECT_EQ(shop.at("name").as_string(), "shop");
+  EXPECT_EQ(shop.at("external_traffic_policy").as_string(), "local");
+  const auto& node = shop.at("nodes").at(0);
+  EXPECT_EQ(node.at("address").as_string(), "10.0.0.11");
+  EXPECT_EQ(node.at("zone").as_string(), "a");
+  EXPECT_EQ(node.at("health").at("state").as_string(), "unhealthy");
+  EXPECT_EQ(node.at("health").at("reason").as_string(), "refused \"\xef\xbf\xbd\"\n");
+  EXPECT_EQ(node.at("health").at("since").as_string(), "2025-12-31T23:59:59.999Z");
+  EXPECT_EQ(shop.at("endpoints").at(0).at("state").as_string(), "unhealthy");
+  EXPECT_EQ(shop.at("endpoints").at(0).at("node").as_string(), "node-10.0.0.11");
+  const auto& unprobed = shop.at("nodes").at(1).at("health");
+  EXPECT_EQ(unprobed.at("state").as_string(), "unknown");
+  EXPECT_TRUE(unprobed.at("since").is_null());
+  EXPECT_EQ(unprobed.at("weight").to_number<int>(), 3);
+  const auto& api = value.at(1);
+  EXPECT_EQ(api.at("nodes").as_array().size(), 0u);
+  EXPECT_EQ(api.at("endpoints").at(0).at("state").as_string(), "healthy");
+  EXPECT_TRUE(api.at("endpoints").at(0).at("health").is_null());
+  EXPECT_TRUE(api.at("endpoints").at(0).at("node").is_null());
+  EXPECT_EQ(api.at("endpoints").at(0).at("address").as_string(), "10.0.0.1:1");
+}
+
+}  // namespace
+}  // namespace telltale::proxy
