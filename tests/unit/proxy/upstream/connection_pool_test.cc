@@ -4,6 +4,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,9 +35,11 @@ class ConnectionPoolTest : public ::testing::Test {
     pool.release(std::move(made.connection));
     others_.push_back(std::move(made.other));
   }
+  /// By the pool: an EOF, or a reset where octets were left unread.
   static bool closed(const UniqueFd& other) {
     char octet;
-    return ::recv(other.get(), &octet, 1, MSG_DONTWAIT) == 0;
+    const ssize_t size = ::recv(other.get(), &octet, 1, MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno == ECONNRESET);
   }
 
   EventLoop loop_;
