@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
-#include <regex>
 #include <sstream>
 #include <system_error>
 #include <thread>
@@ -40,9 +40,9 @@ TEST_F(LogTest, HumanLineHasTimeLevelAndMessage) {
   setup_logging(conf(conf::LogFormat::human));
   spdlog::warn("node {} is draining", "a");
   ASSERT_EQ(lines().size(), 1u);
-  EXPECT_TRUE(
-      std::regex_match(lines()[0], std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warn  node a is draining)")))
-      << lines()[0];
+  std::string line = lines()[0];
+  std::replace_if(line.begin(), line.begin() + 24, [](char c) { return c >= '0' && c <= '9'; }, 'd');
+  EXPECT_EQ(line, "dddd-dd-ddTdd:dd:dd.dddZ warn  node a is draining");
 }
 
 TEST_F(LogTest, JsonLineHasTimeLevelAndMessage) {
