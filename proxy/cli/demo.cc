@@ -15,6 +15,7 @@
 #include "protocol/http/header_block.h"
 #include "proxy/cli/echo.h"
 #include "proxy/cli/exit_codes.h"
+#include "proxy/observe/escape.h"
 #include "proxy/observe/log.h"
 #include "proxy/server/server.h"
 
@@ -94,7 +95,9 @@ class DemoLog final : public AccessLog {
       line += fmt::format("; picked {} at {}, which was told: {}", record.node, record.endpoint, told(record));
     }
     if (record.failure) line += fmt::format("; failed: {}", record.failure_detail);
-    std::fprintf(stdout, "%s\n", line.c_str());
+    std::string readable;  // what peers sent must not reach a terminal raw
+    append_readable(readable, line);
+    std::fprintf(stdout, "%s\n", readable.c_str());
     std::fflush(stdout);
   }
   void flush() override {}

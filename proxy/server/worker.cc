@@ -46,7 +46,9 @@ Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocke
   }
   if (context_.access_log != nullptr) {
     context_.loop.at_end_of_pass([this] {
-      if (context_.access_log->pending()) context_.access_log->flush();
+      if (!context_.access_log->pending()) return;
+      context_.access_log->flush();
+      context_.metrics->access_log_dropped.set(context_.access_log->dropped());
     });
   }
 }
