@@ -83,6 +83,8 @@ bool Exchange::keep_alive() const {
   return client_->request().keep_alive && !worker_.draining && failure_.side != Side::downstream;
 }
 
+bool Exchange::gives_up_request() const { return status_ >= 400 && !client_->request_complete(); }
+
 forwarding::RequestFacts Exchange::facts() const {
   const auto& request = client_->request();
   return {.peer = connection_->peer,

@@ -43,6 +43,7 @@ class Exchange {
   bool may_retry();
   forwarding::RequestFacts facts() const;
   bool keep_alive() const;
+  bool gives_up_request() const;  ///< an error came before the request's end: its rest is not waited for
 
   // Act: sequences.
   Awaitable<> talk();

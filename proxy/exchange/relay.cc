@@ -29,6 +29,9 @@ Awaitable<> Exchange::talk() {
     const bool answered = co_await receive_head();
     if (answered) co_await relay_body();
   }
+  // A response that came before its request's end: the rest of the request is still read, or what the client pipelined
+  // behind it would be lost. Not behind an error: there the client was told that the connection closes.
+  while (pump_running_ && response_complete_ && !gives_up_request()) co_await pump_done_.async_wait(as_result);
   if (pump_running_) co_await stop_pump();
 }
 
@@ -125,10 +128,10 @@ Awaitable<> Exchange::pump_request() {
       request_failed(Phase::request_body, error, error == boost::asio::error::timed_out ? 408 : 400);
     }
   }
-  pump_running_ = false;
-  // A client that failed has no use for a response: wake whoever waits for it.
+  // A client that failed has no use for a response: wake talk() if it waits for one. It then waits in stop_pump().
   if (failure_ && upstream_.is_open()) upstream_.input().fail(boost::asio::error::operation_aborted);
-  pump_done_.signal();
+  pump_running_ = false;
+  pump_done_.signal();  // the last touch: whoever wakes may end this exchange
 }
 
 Awaitable<> Exchange::stop_pump() {
@@ -186,7 +189,7 @@ void Exchange::stage_response() {
                            .fields = &response_.fields,
                            .extra_fields = {},
                            .body = response_.body,
-                           .keep_alive = keep_alive()});
+                           .keep_alive = keep_alive() && !gives_up_request()});
   if (!tunnel_) return;
   upstream_.become_tunnel();
   client_->become_tunnel();

@@ -19,6 +19,16 @@
 namespace telltale::proxy {
 namespace {
 
+constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+
+/// When the signal set goes, the default actions come back: a second SIGTERM must not turn a clean end into a kill.
+void block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : handled_signals) sigaddset(&signals, signal);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 std::size_t worker_count(const conf::Model& model) {
   return model.workers != 0 ? model.workers : std::max(1U, std::thread::hardware_concurrency());
 }
@@ -32,7 +42,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       counts_(),
       signals_(control),
       timer_(control) {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(signal);
+  for (const int signal : handled_signals) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
   build_snapshot();
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
@@ -125,6 +135,7 @@ void Server::run() {
   spdlog::info("ready: {} workers", workers_.size());
   control_.run();
   for (auto& worker : workers_) worker->join();
+  block_signals();
 }
 
 void Server::wait_for_signal() {
