@@ -230,8 +230,8 @@ TEST(Loader, ReportsWhoTheClientIs) {
        {"3:9: error: listeners[0].client_ip.header: \"x y\" is not a header name"}},
       {"more identity headers",
        with_ip("identity_headers: [X-Mine, 'a b', Content-Length]"),
-       {"3:19: error: listeners[0].client_ip.header.extra_identity_names: \"a b\" is not a header name",
-        "3:19: error: listeners[0].client_ip.header.extra_identity_names: \"Content-Length\" cannot be removed: requests need "
+       {"3:19: error: listeners[0].client_ip.identity_headers: \"a b\" is not a header name",
+        "3:19: error: listeners[0].client_ip.identity_headers: \"Content-Length\" cannot be removed: requests need "
         "it"}},
       {"bounds",
        with_ip("proxy_header_count: 0, proxy_max_header_bytes: 1MiB, proxy_header_timeout: 0s"),
