@@ -49,9 +49,11 @@ LoadResult load_file(const std::string& path, const Environment& environment) {
   if (!file) return unreadable(std::strerror(errno));
   std::string text;
   std::array<char, 64 * 1024> buffer;
-  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+  std::size_t size = buffer.size();
+  // load_text() says it when there are too many.
+  while (size == buffer.size() && text.size() <= YamlTree::max_octets) {
+    size = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), size);
-    if (text.size() > YamlTree::max_octets) break;  // load_text() says so
   }
   if (std::ferror(file.get())) return unreadable(std::strerror(errno));
   return load_text(std::move(text), environment);
