@@ -49,10 +49,9 @@ LoadResult load_file(const std::string& path, const Environment& environment) {
   if (!file) return unreadable(std::strerror(errno));
   std::string text;
   std::array<char, 64 * 1024> buffer;
-  std::size_t size = buffer.size();
-  // load_text() says it when there are too many.
-  while (size == buffer.size() && text.size() <= YamlTree::max_octets) {
-    size = std::fread(buffer.data(), 1, buffer.size(), file.get());
+  // load_text() says it when there are too many octets.
+  while (!std::feof(file.get()) && !std::ferror(file.get()) && text.size() <= YamlTree::max_octets) {
+    const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), size);
   }
   if (std::ferror(file.get())) return unreadable(std::strerror(errno));
