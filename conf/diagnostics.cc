@@ -1,6 +1,7 @@
 #include "conf/diagnostics.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 namespace telltale::conf {
@@ -35,21 +36,28 @@ void Diagnostics::warning(const YamlNode& place, const Path& path, std::string m
 }
 
 std::vector<Diagnostic> Diagnostics::take() {
-  std::ranges::stable_sort(list_, {}, [](const Diagnostic& d) { return std::tie(d.line, d.column); });
+  // What was found first comes first at the same place.
+  std::vector<std::size_t> order(list_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::tuple(list_[i].line, list_[i].column, i); });
+  std::vector<Diagnostic> sorted;
+  sorted.reserve(order.size() + 1);
+  for (const std::size_t i : order) sorted.push_back(std::move(list_[i]));
   // An aliased value is read once for each use: the same finding at the same place for the same field is one finding.
   const auto same = [](const Diagnostic& a, const Diagnostic& b) {
     return std::tie(a.line, a.column, a.path, a.message) == std::tie(b.line, b.column, b.path, b.message);
   };
-  list_.erase(std::unique(list_.begin(), list_.end(), same), list_.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end(), same), sorted.end());
   if (dropped_) {
-    list_.push_back({dropped_error_ ? Severity::error : Severity::warning,
-                     0,
-                     0,
-                     {},
-                     "more than " + std::to_string(most) + " findings; the rest is not shown",
-                     {}});
+    sorted.push_back({dropped_error_ ? Severity::error : Severity::warning,
+                      0,
+                      0,
+                      {},
+                      "more than " + std::to_string(most) + " findings; the rest is not shown",
+                      {}});
   }
-  return std::move(list_);
+  list_.clear();
+  return sorted;
 }
 
 }  // namespace telltale::conf

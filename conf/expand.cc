@@ -260,6 +260,7 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   const bool v1 = propagate.proxy_version == proxy_protocol::Version::v1;
   out.word("proxy_protocol", !propagate.proxy_protocol ? "off" : v1 ? "v1" : "v2");
   std::vector<std::string> tlvs;
+  tlvs.reserve(propagate.tlvs.size());
   for (const auto type : propagate.tlvs) {
     tlvs.emplace_back(std::ranges::find(tlv_words, type, &TlvWord::type)->word);
   }

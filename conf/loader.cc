@@ -49,9 +49,10 @@ LoadResult load_file(const std::string& path, const Environment& environment) {
   if (!file) return unreadable(std::strerror(errno));
   std::string text;
   std::array<char, 64 * 1024> buffer;
-  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+  // load_text() says it when there are too many octets.
+  while (!std::feof(file.get()) && !std::ferror(file.get()) && text.size() <= YamlTree::max_octets) {
+    const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), size);
-    if (text.size() > YamlTree::max_octets) break;  // load_text() says so
   }
   if (std::ferror(file.get())) return unreadable(std::strerror(errno));
   return load_text(std::move(text), environment);

@@ -66,12 +66,11 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     if (field.name != key.text) continue;
     const bool whole = field.type == Type::object || field.type == Type::objects || field.type == Type::endpoints ||
                        field.type == Type::ranges || field.type == Type::names || field.type == Type::words;
-    if (value.kind != YamlNode::Kind::null) {
+    // `health:` with nothing below is a probe with its defaults; a list with nothing below is as if not given.
+    if (value.kind != YamlNode::Kind::null || field.type == Type::object) {
       values_[i] = &value;
     } else if (!whole) {
       context_.diagnostics.error(key, Path(path_, key.text), "has no value", "give one, or remove the line");
-    } else if (field.type == Type::object) {
-      values_[i] = &value;  // `health:` with nothing below is a probe with its defaults
     }
     return;
   }

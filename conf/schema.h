@@ -32,6 +32,8 @@ enum class Type : std::uint8_t {
 
 struct Object;
 
+/// In the order in which the rows of the table are best read.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct Field {
   std::string_view name;
   Type type = Type::text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace telltale::conf {
 namespace {
@@ -64,7 +65,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates, std::string fallback) {
   const std::string_view near = nearest(word, candidates);
-  return near.empty() ? fallback : "did you mean \"" + std::string(near) + "\"?";
+  return near.empty() ? std::move(fallback) : "did you mean \"" + std::string(near) + "\"?";
 }
 
 }  // namespace telltale::conf

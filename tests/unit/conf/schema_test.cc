@@ -36,7 +36,8 @@ TEST(Schema, EveryFieldHasAMeaningAndItsParts) {
       const bool needs_object =
           field.type == Type::object || field.type == Type::objects || field.type == Type::endpoints;
       EXPECT_EQ(field.object != nullptr, needs_object) << where;
-      if (field.type == Type::word || field.type == Type::words) EXPECT_FALSE(field.words.empty()) << where;
+      const bool needs_words = field.type == Type::word || field.type == Type::words;
+      EXPECT_TRUE(!needs_words || !field.words.empty()) << where;
       EXPECT_FALSE(is_planned(field.name)) << where;
     }
     for (const std::string_view choice : split_words(object->one_of)) EXPECT_TRUE(find_field(*object, choice));
