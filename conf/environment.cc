@@ -7,6 +7,8 @@
 namespace telltale::conf {
 namespace {
 
+constexpr std::size_t max_expanded = 16u << 20;
+
 bool is_variable_name(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   return !name.empty() && letter(name[0]) &&
@@ -48,6 +50,10 @@ std::string expand_environment(std::string_view text, const Environment& environ
       out += "${";
       text.remove_prefix(3);
     } else if (text.starts_with("${")) {
+      if (out.size() > max_expanded) {
+        problems.push_back({"with its variables expanded it is too long", "at most 16 MiB"});
+        break;
+      }
       const auto close = text.find('}');
       if (close == std::string_view::npos) {
         problems.push_back({"a `${` without its `}`", "write $${ for a literal ${"});

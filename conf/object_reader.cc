@@ -75,7 +75,9 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     }
     return;
   }
-  const Path path(path_, key.text);
+  // A name may be anything, escape sequences included.
+  const std::string shown = is_token(key.text) && key.text.size() <= 64 ? key.text : quote(key.text);
+  const Path path(path_, shown);
   if (context_.diagnostics.full()) return context_.diagnostics.error(key, path, {});
   if (is_planned(key.text)) {
     return context_.diagnostics.error(key, path, quote(key.text) + " is not supported in this version");

@@ -102,7 +102,6 @@ void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
     }
     name = to_lower(name);
   }
-  client_ip.header.extra_identity_names = client_ip.header.extra_identity_names;
 }
 
 void read_limits(ObjectReader& listener, ListenerLimits& limits) {

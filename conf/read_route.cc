@@ -7,16 +7,6 @@
 namespace telltale::conf {
 namespace {
 
-/// `[2001:db8::1]` or without a bracket any; the text between them is an IPv6 address.
-bool is_bracketed_v6(std::string_view host) {
-  if (!host.starts_with('[') || !host.ends_with(']')) return false;
-  const auto ip = net::IpAddress::parse(host.substr(1, host.size() - 2));
-  return ip && ip->is_v6();
-}
-bool is_host(std::string_view host) {
-  return is_host_name(host) || is_bracketed_v6(host) || (net::IpAddress::parse(host) && host.find(':') == host.npos);
-}
-
 std::string host_problem(std::string_view host, std::string& hint) {
   if (net::IpAddress::parse(host)) {
     hint = "write [" + std::string(host) + "]";
@@ -74,14 +64,9 @@ void read_redirect(ObjectReader& route, Redirect& redirect) {
     ObjectReader reader(route.context(), node, path, schema::redirect);
     reader.read("scheme", redirect.scheme);
     if (reader.read("host", redirect.host)) {
-      std::string_view host = redirect.host;
-      const auto colon = host.rfind(':');
-      if (colon != host.npos && !host.ends_with(']')) {
-        const auto port = parse_integer(host.substr(colon + 1));
-        if (port.value && *port.value > 0 && *port.value <= 65535) host = host.substr(0, colon);
-      }
-      if (!is_host(host))
+      if (!is_authority(redirect.host)) {
         reader.error("host", quote(redirect.host) + " is not a host", "like www.example.com or www.example.com:8443");
+      }
       redirect.host = to_lower(redirect.host);
     }
     if (reader.read("path", redirect.path) && !is_request_target(redirect.path)) {

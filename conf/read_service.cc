@@ -121,7 +121,7 @@ void read_health(Context& context, const YamlNode& node, const Path& path, Healt
   if (reader.read("http", health.path) && !is_request_target(health.path)) {
     reader.error("http", quote(health.path) + " is not a path", "it starts with `/`, like /healthz");
   }
-  if (reader.read("host", health.host) && !is_header_value(health.host)) {
+  if (reader.read("host", health.host) && !is_authority(health.host)) {
     reader.error("host", quote(health.host) + " is not a host", "like backend.example.com");
   }
   reader.read("port", health.port);

@@ -58,5 +58,9 @@ bool is_request_target(std::string_view text);
 std::string to_lower(std::string_view text);
 /// Whether this reads as a DNS name: labels of letters, digits, `-` and `_`, the last one not a number.
 bool is_host_name(std::string_view text);
+/// A host name, an IPv4 address, or an IPv6 address in brackets.
+bool is_host(std::string_view text);
+/// A host, or host:port.
+bool is_authority(std::string_view text);
 
 }  // namespace telltale::conf

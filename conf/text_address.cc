@@ -88,4 +88,22 @@ Parsed<net::Cidr> parse_cidr(std::string_view text) {
   return {{}, "has bits set beyond its prefix", "write " + network.to_string() + "/" + std::to_string(*prefix.value)};
 }
 
+bool is_host(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) {
+    const auto ip = net::IpAddress::parse(text.substr(1, text.size() - 2));
+    return ip && text.find(':') != text.npos;
+  }
+  return is_host_name(text) || (text.find(':') == text.npos && net::IpAddress::parse(text));
+}
+
+bool is_authority(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon != text.npos && !text.ends_with(']')) {
+    const auto port = parse_integer(text.substr(colon + 1));
+    if (!port.value || *port.value == 0 || *port.value > 65535) return false;
+    text = text.substr(0, colon);
+  }
+  return is_host(text);
+}
+
 }  // namespace telltale::conf

@@ -275,7 +275,10 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     if (line_at(text, place.line).find("${") != std::string_view::npos) {
       hint = "within { } or [ ] a variable goes in double quotes: \"${NAME}\"";
     }
-    diagnostics.push_back(error_at(place, "YAML: " + e.msg, std::move(hint)));
+    // It may hold an octet of the text that is no character by itself.
+    std::string message = e.msg;
+    std::ranges::replace_if(message, [](char c) { return c < ' ' || c > '~'; }, '?');
+    diagnostics.push_back(error_at(place, "YAML: " + message, std::move(hint)));
     return false;
   } catch (const std::exception& e) {
     diagnostics.push_back(error_at({0, 0}, std::string("YAML: ") + e.what()));

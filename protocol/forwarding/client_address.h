@@ -88,7 +88,7 @@ struct ClientAddress {
 /// Too many entries or octets in the believed header: the request must be answered 400.
 enum class ResolveStatus : std::uint8_t { ok, list_too_long };
 inline constexpr std::size_t max_list_entries = 64;
-inline constexpr std::size_t max_list_octets = 8 * 1024;
+inline constexpr std::size_t max_list_octets = 8192;
 
 /// Works out who the client is. Writes to `result` (cleared first) so that its capacity is reused: no allocation in
 /// the common case. On list_too_long the result holds what layers 1 and 2 say. Pure and thread safe.

@@ -86,7 +86,8 @@ class ElementParser {
 
   bool pair() {
     const std::string_view name = token();
-    if (name.empty() || at_ == text_.size() || text_[at_++] != '=') return false;
+    if (name.empty() || at_ == text_.size() || text_[at_] != '=') return false;
+    ++at_;
     ForwardedValue value;
     value.present = true;
     if (at_ < text_.size() && text_[at_] == '"') {

@@ -70,14 +70,13 @@ constexpr std::array<unsigned char, 256> make_fold() {
 }
 constexpr std::array<unsigned char, 256> fold_table = make_fold();
 
-constexpr unsigned fold(char c) { return fold_table[static_cast<unsigned char>(c)]; }
+constexpr std::size_t fold(char c) { return fold_table[static_cast<unsigned char>(c)]; }
 
 // A perfect hash over the names: the length and three characters tell all of them apart; the multipliers were searched
 // for, and make_slots() refuses to compile when a new name collides.
-constexpr unsigned slot_of(std::string_view name) {
+constexpr std::size_t slot_of(std::string_view name) {
   const std::size_t n = name.size();
-  return static_cast<unsigned>(n * 56 + fold(name[0]) * 33 + fold(name[n - 1]) * 61 + fold(name[n * 3 / 4]) * 24) &
-         255u;
+  return (n * 56 + fold(name[0]) * 33 + fold(name[n - 1]) * 61 + fold(name[n * 3 / 4]) * 24) & 255;
 }
 
 constexpr std::array<FieldId, 256> make_slots() {

@@ -108,7 +108,10 @@ void add_texts(CLI::App& app, Action& action) {
     });
   };
   print("version", "Print the version", [] { return std::string("telltale " TELLTALE_VERSION); });
-  print("help", "Print this help", [&app] { return app.help(); });
+  // Taken before anything is parsed: afterwards help() would be that of the command `help`.
+  static std::string help;
+  print("help", "Print this help", [] { return help; });
+  help = app.help();
 }
 
 }  // namespace

@@ -44,7 +44,6 @@ DemoNode start_node(boost::asio::io_context& io, std::string name) {
 std::string demo_config(std::uint16_t port, const DemoNode& a, const DemoNode& b) {
   return fmt::format(R"(workers: 1
 admin: {{ listen: "127.0.0.1:0" }}
-log: {{ level: warn }}
 drain: {{ delay: 0ms, grace: 10s }}
 listeners:
   - name: demo

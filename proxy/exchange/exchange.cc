@@ -78,7 +78,10 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   connect_duration_ = {};
 }
 
-bool Exchange::keep_alive() const { return client_->request().keep_alive && !worker_.draining && !failure_; }
+/// A client at fault is closed upon; a backend's fault is no reason to.
+bool Exchange::keep_alive() const {
+  return client_->request().keep_alive && !worker_.draining && failure_.side != Side::downstream;
+}
 
 forwarding::RequestFacts Exchange::facts() const {
   const auto& request = client_->request();

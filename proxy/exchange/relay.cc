@@ -257,7 +257,7 @@ Awaitable<> Exchange::send_reply() {
   const LocalReply& reply = *reply_;
   // What is left of the request and at hand is read, so that the connection can go on; the rest is not waited for.
   BodyPiece piece;
-  for (bool more = !failure_ && !client_->request_complete(); more;) {
+  for (bool more = failure_.side != Side::downstream && !client_->request_complete(); more;) {
     more = client_->read_body(piece) == Progress::done && !piece.last && !too_large();
   }
   status_ = reply.status;

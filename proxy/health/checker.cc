@@ -1,5 +1,8 @@
 #include "proxy/health/checker.h"
 
+#include "proxy/health/probe.h"
+#include "proxy/health/schedule.h"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -9,9 +12,6 @@
 #include <exception>
 #include <random>
 #include <utility>
-
-#include "proxy/health/probe.h"
-#include "proxy/health/schedule.h"
 
 namespace telltale::proxy {
 namespace {
@@ -44,7 +44,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
 
  private:
   struct Watched {
-    Watched(ProbeTarget t, const asio::any_io_executor& executor)
+    Watched(ProbeTarget t, const ProbeExecutor& executor)
         : target(std::move(t)),
           probe(probe_for(target.health.kind)),
           connection(executor),
@@ -57,7 +57,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
     bool running = false;
   };
 
-  static asio::awaitable<void> run(std::shared_ptr<Impl> self, std::size_t i);
+  static ProbeAwaitable<void> run(std::shared_ptr<Impl> self, std::size_t i);
   void arm();
   void on_time();
   void begin(std::size_t i, SteadyClock::time_point now);
@@ -136,7 +136,7 @@ void HealthChecker::Impl::begin(std::size_t i, SteadyClock::time_point now) {
   });
 }
 
-asio::awaitable<void> HealthChecker::Impl::run(std::shared_ptr<Impl> self, std::size_t i) {
+ProbeAwaitable<void> HealthChecker::Impl::run(std::shared_ptr<Impl> self, std::size_t i) {
   Watched& watched = self->watched_[i];
   ProbeResult result = co_await watched.probe(watched.target, watched.connection);
   if (!self->stopped_) self->finish(i, std::move(result));
@@ -201,8 +201,8 @@ void HealthChecker::Impl::mark_changed(const ProbeTarget& target) {
 
 SteadyClock::duration HealthChecker::Impl::jittered(conf::Milliseconds interval) {
   std::uniform_real_distribution<double> factor(1 - jitter, 1 + jitter);
-  return std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double, std::milli>(
-      static_cast<double>(interval.count()) * factor(random_)));
+  return std::chrono::duration_cast<SteadyClock::duration>(
+      std::chrono::duration<double, std::milli>(static_cast<double>(interval.count()) * factor(random_)));
 }
 
 HealthChecker::HealthChecker(asio::io_context& io, std::vector<ProbeTarget> targets, Options options)

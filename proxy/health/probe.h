@@ -1,16 +1,14 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-
 #include "proxy/health/probe_connection.h"
 #include "proxy/health/probe_history.h"
 #include "proxy/upstream/service_builder.h"
 
 namespace telltale::proxy {
 
-/// Asks `target` once. `target` and `connection` must outlive it; it ends soon after connection.expire(). Never throws for
-/// what a peer does.
-using Probe = boost::asio::awaitable<ProbeResult> (*)(const ProbeTarget& target, ProbeConnection& connection);
+/// Asks `target` once. `target` and `connection` must outlive it; it ends soon after connection.expire(). Never throws
+/// for what a peer does.
+using Probe = ProbeAwaitable<ProbeResult> (*)(const ProbeTarget& target, ProbeConnection& connection);
 
 /// The probe of this kind, from the registry of proxy/health/probes/.
 Probe probe_for(conf::ProbeKind kind);

@@ -1,5 +1,7 @@
 #include "proxy/health/probe_connection.h"
 
+#include "protocol/proxy_protocol/serializer.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -7,11 +9,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include <sys/socket.h>
-
 #include <cerrno>
-
-#include "protocol/proxy_protocol/serializer.h"
+#include <sys/socket.h>
 
 namespace telltale::proxy {
 namespace {
@@ -43,23 +42,28 @@ bool own_fault(const error_code& error) {
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
     case EACCES:
-    case EPERM: return true;
-    default: return false;
+    case EPERM:
+      return true;
+    default:
+      return false;
   }
 }
 
 const char* to_string(ProbeConnection::Phase phase) {
   switch (phase) {
-    case ProbeConnection::Phase::connect: return "connecting";
-    case ProbeConnection::Phase::send: return "sending";
-    case ProbeConnection::Phase::receive: return "waiting for the answer";
+    case ProbeConnection::Phase::connect:
+      return "connecting";
+    case ProbeConnection::Phase::send:
+      return "sending";
+    case ProbeConnection::Phase::receive:
+      return "waiting for the answer";
   }
   return "";
 }
 
 }  // namespace
 
-asio::awaitable<error_code> ProbeConnection::open(const conf::Address& address) {
+ProbeAwaitable<error_code> ProbeConnection::open(const conf::Address& address) {
   phase_ = Phase::connect;
   close();
   if (expired_) co_return asio::error::operation_aborted;
@@ -67,7 +71,8 @@ asio::awaitable<error_code> ProbeConnection::open(const conf::Address& address) 
   error_code error;
   socket_.open(endpoint.protocol(), error);
   if (error) co_return error;
-  const auto [connected] = co_await socket_.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
+  const auto [connected] =
+      co_await socket_.async_connect(endpoint, asio::as_tuple(asio::use_awaitable_t<ProbeExecutor>()));
   co_return expired_ ? asio::error::operation_aborted : connected;
 }
 
@@ -107,8 +112,7 @@ std::string proxy_preamble(conf::ProxyOnProbe send_proxy) {
   std::string octets;
   if (send_proxy == conf::ProxyOnProbe::off) return octets;
   proxy_protocol::Header header;
-  header.version =
-      send_proxy == conf::ProxyOnProbe::v1 ? proxy_protocol::Version::v1 : proxy_protocol::Version::v2;
+  header.version = send_proxy == conf::ProxyOnProbe::v1 ? proxy_protocol::Version::v1 : proxy_protocol::Version::v2;
   header.command = proxy_protocol::Command::local;
   proxy_protocol::serialize(header, octets);
   return octets;

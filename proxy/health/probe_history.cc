@@ -11,11 +11,15 @@ bool explicit_answer(ProbeOutcome outcome) {
 
 HealthState state_for(ProbeOutcome outcome) {
   switch (outcome) {
-    case ProbeOutcome::healthy: return HealthState::healthy;
-    case ProbeOutcome::draining: return HealthState::draining;
-    case ProbeOutcome::unhealthy: return HealthState::unhealthy;
+    case ProbeOutcome::healthy:
+      return HealthState::healthy;
+    case ProbeOutcome::draining:
+      return HealthState::draining;
+    case ProbeOutcome::unhealthy:
+      return HealthState::unhealthy;
     case ProbeOutcome::vague:
-    case ProbeOutcome::not_made: return HealthState::unknown;
+    case ProbeOutcome::not_made:
+      return HealthState::unknown;
   }
   return HealthState::unknown;
 }
@@ -48,8 +52,7 @@ HealthState ProbeHistory::fall(ProbeOutcome outcome) {
   same_ = outcome == last_ ? same_ + 1 : 1;
   last_ = outcome;
   ++failures_;
-  const bool enough = failures_ >= thresholds_.fall ||
-                      (explicit_answer(outcome) && same_ >= thresholds_.fall_draining);
+  const bool enough = failures_ >= thresholds_.fall || (explicit_answer(outcome) && same_ >= thresholds_.fall_draining);
   if (enough) enter(state_for(outcome));
   return state_;
 }

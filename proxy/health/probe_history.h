@@ -1,10 +1,10 @@
 #pragma once
 
+#include "proxy/upstream/service.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
-
-#include "proxy/upstream/service.h"
 
 namespace telltale::proxy {
 
@@ -29,7 +29,8 @@ struct ProbeResult {
 
 /// From one target's outcomes to its state: health.md, "States", with the thresholds of conf::Health. Pure.
 /// - As long as nothing is known, the first outcome decides at once.
-/// - `rise` healthy outcomes in a row make it healthy; `fall_draining` 503s (or vague ones) in a row make it draining (or
+/// - `rise` healthy outcomes in a row make it healthy; `fall_draining` 503s (or vague ones) in a row make it draining
+/// (or
 ///   unknown); `fall` failures of any kind in a row make it what the last of them said.
 /// - Probes that were not made count for nothing, but that `fall` of them in a row turn `healthy` into `unknown`. Only
 ///   that: a target that said 503 must not serve again because we cannot ask.

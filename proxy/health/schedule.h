@@ -7,8 +7,8 @@
 
 namespace telltale::proxy {
 
-/// When each of a fixed number of items is due next: one time an item, in one heap, so that ten thousand need one timer.
-/// Moving an item to a later time costs nothing until the old time comes. Pure: the time is given.
+/// When each of a fixed number of items is due next: one time an item, in one heap, so that ten thousand need one
+/// timer. Moving an item to a later time costs nothing until the old time comes. Pure: the time is given.
 class Schedule {
  public:
   using Time = std::chrono::steady_clock::time_point;

@@ -17,10 +17,12 @@ class LineAccessLog final : public AccessLog {
 
   void write(const AccessRecord& record) override {
     if (template_) {
-      template_->append_line(writer_.buffer(), record, timestamp_);
+      template_->append_line(line_, record, timestamp_);
     } else {
-      append_json_line(writer_.buffer(), record, timestamp_);
+      append_json_line(line_, record, timestamp_);
     }
+    writer_.buffer() += line_.view();
+    line_.clear();
     writer_.commit();
   }
   void flush() override { writer_.flush(); }
@@ -32,6 +34,7 @@ class LineAccessLog final : public AccessLog {
   LineWriter writer_;
   std::optional<AccessTemplate> template_;
   Timestamp timestamp_;
+  LineBuilder line_;
 };
 
 }  // namespace

@@ -17,13 +17,13 @@ constexpr std::array<std::string_view, field_count> field_names = {
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
     "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
 
-void append_number(std::string& out, std::uint64_t value) {
+void append_number(LineBuilder& out, std::uint64_t value) {
   char text[20];
-  out.append(text, std::to_chars(text, text + sizeof text, value).ptr);
+  out.append(text, static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr - text));
 }
 
 /// Milliseconds with three decimals: what the clock can tell, and no floating point.
-void append_milliseconds(std::string& out, std::chrono::nanoseconds duration) {
+void append_milliseconds(LineBuilder& out, std::chrono::nanoseconds duration) {
   const auto count = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
   const auto microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
   append_number(out, microseconds / 1000);
@@ -33,7 +33,7 @@ void append_milliseconds(std::string& out, std::chrono::nanoseconds duration) {
   out.append(fraction, sizeof fraction);
 }
 
-void append_hex(std::string& out, std::uint64_t value) {
+void append_hex(LineBuilder& out, std::uint64_t value) {
   char text[16];
   for (int i = 15; i >= 0; --i, value >>= 4) text[i] = "0123456789abcdef"[value & 0xf];
   out.append(text, sizeof text);
@@ -41,7 +41,7 @@ void append_hex(std::string& out, std::uint64_t value) {
 
 /// How a value is written in JSON: strings in quotes, null for nothing.
 struct JsonStyle {
-  std::string& out;
+  LineBuilder& out;
   void nothing() { out += "null"; }
   void string(std::string_view text) {
     if (text.empty()) return nothing();
@@ -55,18 +55,23 @@ struct JsonStyle {
 
 /// How a value is written in text: escaped, `-` for nothing.
 struct TextStyle {
-  std::string& out;
+  LineBuilder& out;
   void nothing() { out += '-'; }
   void string(std::string_view text) { text.empty() ? nothing() : append_text_escaped(out, text); }
   void open() {}
   void close() {}
 };
 
+void append_address(LineBuilder& out, const net::IpAddress& address) {
+  char text[net::IpAddress::max_text_size];
+  out.append(text, address.format(text));
+}
+
 template <class Style>
 void write_address(Style style, const std::optional<net::IpAddress>& address) {
   style.open();
   if (address) {
-    address->append_to(style.out);
+    append_address(style.out, *address);
   } else {
     style.out += "unix";
   }
@@ -79,7 +84,7 @@ void write_peer(Style style, const forwarding::PeerInfo* peer) {
   style.open();
   if (const auto& socket = peer->socket_peer) {
     if (socket->address.is_v6()) style.out += '[';
-    socket->address.append_to(style.out);
+    append_address(style.out, socket->address);
     style.out += socket->address.is_v6() ? "]:" : ":";
     append_number(style.out, socket->port);
   } else {
@@ -115,7 +120,7 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
   switch (field) {
     case AccessField::time:
       style.open();
-      timestamp.append(style.out, record.time);
+      style.out += timestamp.format(record.time);
       return style.close();
     case AccessField::request_id:
       return write_request_id(style, record);
@@ -197,7 +202,7 @@ AccessField find_field(std::string_view name) {
 
 std::span<const std::string_view> access_field_names() { return field_names; }
 
-void append_json_line(std::string& out, const AccessRecord& record, Timestamp& timestamp) {
+void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) {
   static const std::array<std::string, field_count> keys = make_json_keys();
   const JsonStyle style{out};
   for (std::size_t i = 0; i < field_count; ++i) {
@@ -230,7 +235,7 @@ AccessTemplate::AccessTemplate(std::string_view text) {
   parts_.push_back({std::move(literal), AccessField::count_});
 }
 
-void AccessTemplate::append_line(std::string& out, const AccessRecord& record, Timestamp& timestamp) const {
+void AccessTemplate::append_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) const {
   for (const Part& part : parts_) {
     out += part.literal;
     write_field(TextStyle{out}, part.field, record, timestamp);

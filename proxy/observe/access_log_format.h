@@ -1,6 +1,7 @@
 #pragma once
 
 #include "proxy/observe/access_record.h"
+#include "proxy/observe/line_builder.h"
 #include "proxy/observe/timestamp.h"
 
 #include <cstddef>
@@ -46,14 +47,14 @@ enum class AccessField : std::uint8_t {
 std::span<const std::string_view> access_field_names();
 
 /// Appends `record` as one JSON object and a newline.
-void append_json_line(std::string& out, const AccessRecord& record, Timestamp& timestamp);
+void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp);
 
 /// A text template, taken apart once. Throws std::invalid_argument for an unknown variable or an unclosed `${`.
 class AccessTemplate {
  public:
   explicit AccessTemplate(std::string_view text);
   /// Appends the line and a newline.
-  void append_line(std::string& out, const AccessRecord& record, Timestamp& timestamp) const;
+  void append_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) const;
 
  private:
   struct Part {

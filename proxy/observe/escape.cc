@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace telltale::proxy {
 namespace {
@@ -19,6 +20,27 @@ constexpr std::array<bool, 256> make_plain() {
 constexpr std::array<bool, 256> plain = make_plain();
 
 constexpr std::uint8_t octet(char c) { return static_cast<std::uint8_t>(c); }
+
+/// Whether eight octets are all plain: none below 0x20, from 0x7f up, quote or backslash. Each term has its high bit
+/// set in an octet that matches; a borrow can only spoil octets above one that matched already.
+bool is_plain_word(std::uint64_t word) {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  const auto zero = [](std::uint64_t x) { return (x - ones) & ~x; };
+  const std::uint64_t special = word | ((word - ones * 0x20) & ~word) | zero(word ^ ones * '"') |
+                                zero(word ^ ones * '\\') | zero(word ^ ones * 0x7f);
+  return (special & ones * 0x80) == 0;
+}
+
+/// How many plain octets `text` begins with.
+std::size_t skip_plain(std::string_view text) {
+  std::size_t i = 0;
+  for (std::uint64_t word = 0; i + sizeof word <= text.size(); i += sizeof word) {
+    std::memcpy(&word, text.data() + i, sizeof word);
+    if (!is_plain_word(word)) break;
+  }
+  while (i < text.size() && plain[octet(text[i])]) ++i;
+  return i;
+}
 
 struct CodePoint {
   std::uint32_t value = 0;
@@ -57,7 +79,8 @@ bool is_deceptive(std::uint32_t c) {
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
-void append_u_escape(std::string& out, std::uint32_t c) {
+template <class Out>
+void append_u_escape(Out& out, std::uint32_t c) {
   const char text[] = {
       '\\', 'u', hex_digits[c >> 12 & 0xf], hex_digits[c >> 8 & 0xf], hex_digits[c >> 4 & 0xf], hex_digits[c & 0xf]};
   out.append(text, sizeof text);
@@ -81,7 +104,8 @@ char short_escape(std::uint32_t c) {
   }
 }
 
-void append_control(std::string& out, std::uint32_t c) {
+template <class Out>
+void append_control(Out& out, std::uint32_t c) {
   if (const char letter = short_escape(c)) {
     out += '\\';
     out += letter;
@@ -92,27 +116,21 @@ void append_control(std::string& out, std::uint32_t c) {
 
 /// Walks `text`: runs of plain octets are appended as they are, anything else is given to `special(code_point,
 /// octets)`, with an empty `octets` for an octet that is not UTF-8.
-template <class Special>
-void walk(std::string& out, std::string_view text, Special special) {
-  std::size_t start = 0;
-  std::size_t i = 0;
-  while (i < text.size()) {
-    if (plain[octet(text[i])]) {
-      ++i;
-      continue;
-    }
-    out.append(text.substr(start, i - start));
-    const CodePoint c = decode(text.substr(i));
-    special(c.value, text.substr(i, c.size));
-    i += c.size == 0 ? 1 : c.size;
-    start = i;
+template <class Out, class Special>
+void walk(Out& out, std::string_view text, Special special) {
+  for (;;) {
+    const std::size_t run = skip_plain(text);
+    out += text.substr(0, run);
+    text.remove_prefix(run);
+    if (text.empty()) return;
+    const CodePoint c = decode(text);
+    special(c.value, text.substr(0, c.size));
+    text.remove_prefix(c.size == 0 ? 1 : c.size);
   }
-  out.append(text.substr(start));
 }
 
-}  // namespace
-
-void append_json_escaped(std::string& out, std::string_view text) {
+template <class Out>
+void append_as_json(Out& out, std::string_view text) {
   walk(out, text, [&](std::uint32_t c, std::string_view octets) {
     if (octets.empty()) {
       out += "\\ufffd";
@@ -127,17 +145,22 @@ void append_json_escaped(std::string& out, std::string_view text) {
   });
 }
 
-void append_text_escaped(std::string& out, std::string_view text) {
-  std::size_t start = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::uint8_t c = octet(text[i]);
-    if (plain[c]) continue;
-    out.append(text.substr(start, i - start));
+}  // namespace
+
+void append_json_escaped(std::string& out, std::string_view text) { append_as_json(out, text); }
+void append_json_escaped(LineBuilder& out, std::string_view text) { append_as_json(out, text); }
+
+void append_text_escaped(LineBuilder& out, std::string_view text) {
+  for (;;) {
+    const std::size_t run = skip_plain(text);
+    out += text.substr(0, run);
+    text.remove_prefix(run);
+    if (text.empty()) return;
+    const std::uint8_t c = octet(text[0]);
     const char escaped[] = {'\\', 'x', hex_digits[c >> 4], hex_digits[c & 0xf]};
     out.append(escaped, sizeof escaped);
-    start = i + 1;
+    text.remove_prefix(1);
   }
-  out.append(text.substr(start));
 }
 
 void append_readable(std::string& out, std::string_view text) {

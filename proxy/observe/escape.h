@@ -1,5 +1,7 @@
 #pragma once
 
+#include "proxy/observe/line_builder.h"
+
 #include <string>
 #include <string_view>
 
@@ -11,10 +13,11 @@ namespace telltale::proxy {
 /// Appends `text` as the inside of a JSON string (RFC 8259 7). Beyond what JSON asks, DEL, the C1 controls, line and
 /// paragraph separators and the bidirectional controls are escaped too; an octet that is not UTF-8 becomes \ufffd.
 void append_json_escaped(std::string& out, std::string_view text);
+void append_json_escaped(LineBuilder& out, std::string_view text);
 
 /// Appends `text` for a line of text in which values may stand in quotes: `"`, `\`, controls and everything that is not
 /// ASCII become \xHH, octet by octet, so that the original can be told.
-void append_text_escaped(std::string& out, std::string_view text);
+void append_text_escaped(LineBuilder& out, std::string_view text);
 
 /// Appends `text` for a human reader: as it is but for controls, separators and what is not UTF-8, escaped as in JSON.
 /// Quotes and backslashes stay.

@@ -13,7 +13,7 @@ namespace telltale::proxy {
 ///
 /// A file is opened with O_APPEND: one write(2) of whole lines does not mix with another. A pipe, a socket or a
 /// terminal may take part of a line; the writer that has left one unfinished holds the output until it is finished, and
-/// the others keep their lines meanwhile. The process is to ignore SIGPIPE.
+/// the others keep their lines meanwhile. SIGPIPE is ignored since setup_logging().
 class LineWriter {
  public:
   static constexpr std::size_t max_pending_bytes = 1024 * 1024;

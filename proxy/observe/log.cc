@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
@@ -69,7 +70,7 @@ class LineFormatter : public spdlog::formatter {
  private:
   void format_json(const spdlog::details::log_msg& message, std::string_view text) {
     line_ += "{\"time\":\"";
-    timestamp_.append(line_, message.time);
+    line_ += timestamp_.format(message.time);
     line_ += "\",\"level\":\"";
     line_ += level_name(message.level);
     line_ += "\",\"message\":\"";
@@ -78,7 +79,7 @@ class LineFormatter : public spdlog::formatter {
   }
 
   void format_human(const spdlog::details::log_msg& message, std::string_view text) {
-    timestamp_.append(line_, message.time);
+    line_ += timestamp_.format(message.time);
     line_ += ' ';
     const std::string_view level = level_name(message.level);
     if (colours_) line_ += level_colour(message.level);
@@ -185,6 +186,7 @@ Logging& logging() {
 }  // namespace
 
 void setup_logging(const conf::Log& conf) {
+  std::signal(SIGPIPE, SIG_IGN);
   Logging& log = logging();
   log.sink->configure(conf);
   log.logger->set_level(spdlog::level::from_str(conf.level));

@@ -4,26 +4,28 @@
 
 namespace telltale::proxy {
 
-void Timestamp::append(std::string& out, std::chrono::system_clock::time_point time) {
+std::string_view Timestamp::format(std::chrono::system_clock::time_point time) {
+  constexpr std::size_t fraction_size = 5;
   const auto second = std::chrono::floor<std::chrono::seconds>(time);
   if (second.time_since_epoch().count() != second_) {
     second_ = second.time_since_epoch().count();
     const std::time_t clock = static_cast<std::time_t>(second_);
     std::tm utc{};
-    size_ = ::gmtime_r(&clock, &utc) != nullptr ? std::strftime(text_, sizeof text_, "%Y-%m-%dT%H:%M:%S", &utc) : 0;
+    const bool known = ::gmtime_r(&clock, &utc) != nullptr;
+    size_ = known ? std::strftime(text_, sizeof text_ - fraction_size, "%Y-%m-%dT%H:%M:%S", &utc) : 0;
   }
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time - second).count();
-  out.append(text_, size_);
-  const char fraction[] = {'.', static_cast<char>('0' + milliseconds / 100),
-                           static_cast<char>('0' + milliseconds / 10 % 10), static_cast<char>('0' + milliseconds % 10),
-                           'Z'};
-  out.append(fraction, sizeof fraction);
+  char* fraction = text_ + size_;
+  fraction[0] = '.';
+  fraction[1] = static_cast<char>('0' + milliseconds / 100);
+  fraction[2] = static_cast<char>('0' + milliseconds / 10 % 10);
+  fraction[3] = static_cast<char>('0' + milliseconds % 10);
+  fraction[4] = 'Z';
+  return {text_, size_ + fraction_size};
 }
 
 std::string format_timestamp(std::chrono::system_clock::time_point time) {
-  std::string out;
-  Timestamp().append(out, time);
-  return out;
+  return std::string(Timestamp().format(time));
 }
 
 }  // namespace telltale::proxy

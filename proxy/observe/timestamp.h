@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace telltale::proxy {
 
@@ -10,12 +11,13 @@ namespace telltale::proxy {
 /// once a second and kept. Not thread safe: one object for each writer.
 class Timestamp {
  public:
-  void append(std::string& out, std::chrono::system_clock::time_point time);
+  /// The view is valid until the next call.
+  std::string_view format(std::chrono::system_clock::time_point time);
 
  private:
   std::int64_t second_ = INT64_MIN;
-  char text_[32] = {};
-  std::size_t size_ = 0;
+  char text_[40] = {};
+  std::size_t size_ = 0;  ///< of the part before the fraction
 };
 
 /// The same, once.

@@ -11,8 +11,8 @@
 
 namespace telltale::proxy {
 
-/// FNV-1a, one octet at a time, so that every prefix (or suffix) of a text has been hashed once the whole has. Keys come
-/// from the configuration, never from a client, so nobody can choose them to collide.
+/// FNV-1a, one octet at a time, so that every prefix (or suffix) of a text has been hashed once the whole has. Keys
+/// come from the configuration, never from a client, so nobody can choose them to collide.
 class RollingHash {
  public:
   constexpr void add(char octet) { state_ = (state_ ^ static_cast<unsigned char>(octet)) * 0x100000001b3u; }
@@ -27,8 +27,8 @@ class RollingHash {
   std::uint64_t state_ = 0xcbf29ce484222325u;
 };
 
-/// A table from text to a value, built once and then only read. Open addressing, at most half full. The caller gives the
-/// hash, because it has it anyway.
+/// A table from text to a value, built once and then only read. Open addressing, at most half full. The caller gives
+/// the hash, because it has it anyway.
 template <class Value>
 class HashIndex {
  public:

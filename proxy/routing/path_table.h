@@ -1,11 +1,11 @@
 #pragma once
 
+#include "conf/model.h"
+#include "proxy/routing/hash_index.h"
+
 #include <cstddef>
 #include <string_view>
 #include <vector>
-
-#include "conf/model.h"
-#include "proxy/routing/hash_index.h"
 
 namespace telltale::proxy {
 

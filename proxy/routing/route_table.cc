@@ -1,10 +1,10 @@
 #include "proxy/routing/route_table.h"
 
-#include <array>
-#include <unordered_map>
-
 #include "proxy/routing/hash_index.h"
 #include "proxy/routing/path_table.h"
+
+#include <array>
+#include <unordered_map>
 
 namespace telltale::proxy {
 namespace {
@@ -17,8 +17,7 @@ constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char
 
 /// RFC 9110 4.2.3: hosts compare without regard to case. `key` is in lower case.
 bool equal_host(std::string_view key, std::string_view host) {
-  return std::equal(key.begin(), key.end(), host.begin(), host.end(),
-                    [](char a, char b) { return a == to_lower(b); });
+  return std::equal(key.begin(), key.end(), host.begin(), host.end(), [](char a, char b) { return a == to_lower(b); });
 }
 
 /// The dot that makes a name absolute (RFC 1034 3.1) does not make it another host.
@@ -101,14 +100,13 @@ const conf::Route* RouteTable::match(std::string_view host, std::string_view pat
     // A label must stand before the dot, and one after it.
     if (host[i] == '.' && i > 0 && host[i - 1] != '.' && i + 1 < host.size() && !impl_->wildcards.empty()) {
       const std::string_view suffix = host.substr(i + 1);
-      const auto* found = impl_->wildcards.find(
-          hash.value(), [suffix](std::string_view key) { return equal_host(key, suffix); });
+      const auto* found =
+          impl_->wildcards.find(hash.value(), [suffix](std::string_view key) { return equal_host(key, suffix); });
       if (found) suffixes[count++] = found;
     }
     hash.add(to_lower(host[i]));
   }
-  const auto* exact =
-      impl_->exact.find(hash.value(), [host](std::string_view key) { return equal_host(key, host); });
+  const auto* exact = impl_->exact.find(hash.value(), [host](std::string_view key) { return equal_host(key, host); });
   if (exact) {
     if (const conf::Route* route = exact->match(path)) return route;
   }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <cstddef>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include "conf/model.h"
 
 namespace telltale::proxy {
 

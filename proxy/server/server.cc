@@ -30,8 +30,9 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       model_(std::move(model)),
       make_log_(std::move(make_log)),
       counts_(),
-      signals_(control, SIGTERM, SIGINT, SIGUSR1),
+      signals_(control),
       timer_(control) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
   build_snapshot();
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
@@ -138,6 +139,8 @@ void Server::on_signal(int signal) {
   if (signal == SIGUSR1) {
     reopen_log();
     for (auto& worker : workers_) worker->reopen_access_log();
+  } else if (signal == SIGHUP) {
+    spdlog::warn("SIGHUP: this version does not reload its configuration; restart it to apply a new one");
   } else if (signal == SIGTERM && phase_ == Phase::serving) {
     drain();
   } else {

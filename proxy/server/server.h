@@ -29,7 +29,7 @@ class Server {
   ~Server();
 
   /// Starts the workers and serves until a signal ends it: SIGTERM drains, SIGINT (or a second SIGTERM) ends,
-  /// SIGUSR1 reopens the logs.
+  /// SIGUSR1 reopens the logs, SIGHUP says that there is no reload yet.
   void run();
 
   /// The listeners' real addresses, in the order of the configuration.

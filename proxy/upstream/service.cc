@@ -8,10 +8,14 @@ namespace {
 /// How far a state is from serving.
 int severity(HealthState state) {
   switch (state) {
-    case HealthState::healthy: return 0;
-    case HealthState::unknown: return 1;
-    case HealthState::draining: return 2;
-    case HealthState::unhealthy: return 3;
+    case HealthState::healthy:
+      return 0;
+    case HealthState::unknown:
+      return 1;
+    case HealthState::draining:
+      return 2;
+    case HealthState::unhealthy:
+      return 3;
   }
   return 3;
 }
@@ -24,10 +28,14 @@ HealthState state_of(const std::shared_ptr<HealthVerdict>& verdict) {
 
 std::string_view to_string(HealthState state) {
   switch (state) {
-    case HealthState::unknown: return "unknown";
-    case HealthState::healthy: return "healthy";
-    case HealthState::draining: return "draining";
-    case HealthState::unhealthy: return "unhealthy";
+    case HealthState::unknown:
+      return "unknown";
+    case HealthState::healthy:
+      return "healthy";
+    case HealthState::draining:
+      return "draining";
+    case HealthState::unhealthy:
+      return "unhealthy";
   }
   return "unknown";
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -8,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "conf/model.h"
 
 namespace telltale::proxy {
 
@@ -51,8 +51,8 @@ struct Endpoint {
   std::string name;
   conf::Address address;
   std::string address_text;
-  std::uint32_t weight = 1;   ///< configured: the endpoint's times its node's
-  double node_share = 1;      ///< of its node's weight, when a probe of the node gives that; all endpoints' sum is 1
+  std::uint32_t weight = 1;  ///< configured: the endpoint's times its node's
+  double node_share = 1;     ///< of its node's weight, when a probe of the node gives that; all endpoints' sum is 1
   const Node* node = nullptr;
   std::shared_ptr<HealthVerdict> verdict;  ///< null: no probe of its own
 

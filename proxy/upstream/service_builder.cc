@@ -115,8 +115,8 @@ std::shared_ptr<HealthVerdict> ServiceBuilder::verdict_of(Service& service, conf
   if (health.host.empty()) health.host = address.ip ? address.to_string() : "localhost";
   const auto [at, is_new] = target_places_.try_emplace(probe_key(health, address), set_.probe_targets.size());
   if (is_new) {
-    set_.probe_targets.push_back({std::move(health), std::move(address), std::make_shared<HealthVerdict>(),
-                                  service.name() + "/" + name, {}});
+    set_.probe_targets.push_back(
+        {std::move(health), std::move(address), std::make_shared<HealthVerdict>(), service.name() + "/" + name, {}});
   }
   ProbeTarget& target = set_.probe_targets[at->second];
   // Services come one after the other, so a repetition can only be the last one.

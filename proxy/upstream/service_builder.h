@@ -1,5 +1,8 @@
 #pragma once
 
+#include "conf/model.h"
+#include "proxy/upstream/service.h"
+
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -7,14 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "conf/model.h"
-#include "proxy/upstream/service.h"
-
 namespace telltale::proxy {
 
 /// One thing to probe, whoever asked for it. The services that it affects must outlive the checker that probes it.
 struct ProbeTarget {
-  conf::Health health;                     ///< `host` is filled in, `port` is in `address`
+  conf::Health health;  ///< `host` is filled in, `port` is in `address`
   conf::Address address;
   std::shared_ptr<HealthVerdict> verdict;  ///< shared with the nodes and endpoints that it is about
   std::string name;                        ///< for logs: `service/node` or `service/endpoint` that named it first
@@ -28,7 +28,8 @@ struct ServiceSet {
 };
 
 /// Makes what routes name out of the configuration. What is probed:
-/// - a node without endpoints, and a node with endpoints when the service's `health` or the node names a health port: the
+/// - a node without endpoints, and a node with endpoints when the service's `health` or the node names a health port:
+/// the
 ///   node, at its health port, else `health.port`, else the port that serves;
 /// - every other endpoint: itself, at `health.port`, else where it serves (a Unix socket always where it serves).
 class ServiceBuilder {

@@ -54,7 +54,8 @@ class Failures(ProxyTest):
                     if body:
                         self.assertEqual(app.last().body, body)
         tries = [r["tries"] for r in proxy.wait_access(count=20)]
-        self.assertEqual(set(tries), {1, 2})
+        self.assertLessEqual(set(tries), {1, 2})
+        self.assertIn(2, tries)
         self.assertEqual(proxy.metrics().sum("telltale_retries_total", service="app"), tries.count(2))
         self.assertTrue(all(r["endpoint"] == app.address for r in proxy.access_log()), "the one that served is named")
 

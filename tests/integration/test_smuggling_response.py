@@ -193,6 +193,8 @@ class PooledConnections(ProxyTest):
     def test_a_reset_connection_is_seen_before_it_is_used(self):
         _, proxy, connection = self.idle_connection()
         connection.reset()
+        idle = "telltale_upstream_connections_idle"
+        wait_until(lambda: proxy.metrics().sum(idle) == 0, "the pool to drop the connection")
         self.assertEqual(proxy.get("/second", method="POST", body=b"x").status, 200)
 
     def test_backend_that_says_close_is_not_pooled(self):

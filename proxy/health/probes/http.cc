@@ -1,5 +1,7 @@
 #include "proxy/health/probes/http.h"
 
+#include "proxy/health/healthz.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -8,11 +10,10 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include "proxy/health/healthz.h"
 
 namespace telltale::proxy {
 namespace {
@@ -22,7 +23,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr auto token = asio::as_tuple(asio::use_awaitable);
+constexpr auto token = asio::as_tuple(asio::use_awaitable_t<ProbeExecutor>());
 constexpr std::string_view weight_field = "X-Load-Balancing-Endpoint-Weight";
 /// More interim answers (RFC 9110 15.2) than this before the final one are no answer.
 constexpr unsigned max_interim = 4;
@@ -69,7 +70,7 @@ std::string request_text(const ProbeTarget& target, bool fresh) {
 }
 
 /// Reads one final answer. A body beyond the limit is left where it is: the status has decided.
-asio::awaitable<Answer> receive(ProbeConnection::Socket& socket) {
+ProbeAwaitable<Answer> receive(ProbeConnection::Socket& socket) {
   Answer answer;
   beast::flat_buffer buffer(2 * max_probe_head_bytes);
   for (unsigned interim = 0; interim <= max_interim; ++interim) {
@@ -99,7 +100,7 @@ asio::awaitable<Answer> receive(ProbeConnection::Socket& socket) {
   co_return answer;
 }
 
-asio::awaitable<Answer> exchange(const ProbeTarget& target, ProbeConnection& connection, bool fresh) {
+ProbeAwaitable<Answer> exchange(const ProbeTarget& target, ProbeConnection& connection, bool fresh) {
   connection.enter(ProbeConnection::Phase::send);
   const std::string request = request_text(target, fresh);
   const auto [error, sent] = co_await asio::async_write(connection.socket(), asio::buffer(request), token);
@@ -112,15 +113,23 @@ asio::awaitable<Answer> exchange(const ProbeTarget& target, ProbeConnection& con
   co_return co_await receive(connection.socket());
 }
 
-/// Whether a kept connection ended on its own account, not because of this request. RFC 9110 15.5.9: a 408 may have been
-/// on its way when the request was sent.
-bool stale(const Answer& answer) {
-  return answer.error ? !answer.any_octet : answer.status == 408 && !answer.keep;
+/// Whether a kept connection ended on its own account, not because of this request. RFC 9110 15.5.9: a 408 may have
+/// been on its way when the request was sent.
+bool stale(const Answer& answer) { return answer.error ? !answer.any_octet : answer.status == 408 && !answer.keep; }
+
+const ProbeResult& judge(const Answer& answer, bool strict, ProbeConnection::Remembered& last) {
+  std::size_t digest = std::hash<std::string>()(answer.body) * 1000 + answer.status;
+  if (answer.weight) digest += std::hash<std::string>()(*answer.weight);
+  if (last.digest != digest || !last.result.answered) {
+    const auto weight = answer.weight ? std::optional<std::string_view>(*answer.weight) : std::nullopt;
+    last = {digest, judge_healthz(answer.status, answer.body, weight, strict)};
+  }
+  return last.result;
 }
 
 }  // namespace
 
-asio::awaitable<ProbeResult> probe_http(const ProbeTarget& target, ProbeConnection& connection) {
+ProbeAwaitable<ProbeResult> probe_http(const ProbeTarget& target, ProbeConnection& connection) {
   const bool reused = connection.reusable();
   error_code error;
   if (!reused) error = co_await connection.open(target.address);
@@ -142,8 +151,7 @@ asio::awaitable<ProbeResult> probe_http(const ProbeTarget& target, ProbeConnecti
     co_return failed;
   }
   if (!answer.keep) connection.close();
-  const auto weight = answer.weight ? std::optional<std::string_view>(*answer.weight) : std::nullopt;
-  co_return judge_healthz(answer.status, answer.body, weight, target.health.strict);
+  co_return judge(answer, target.health.strict, connection.remembered());
 }
 
 }  // namespace telltale::proxy

@@ -1,9 +1,9 @@
-#include <array>
-#include <stdexcept>
-
 #include "proxy/health/probe.h"
 #include "proxy/health/probes/http.h"
 #include "proxy/health/probes/tcp.h"
+
+#include <array>
+#include <stdexcept>
 
 namespace telltale::proxy {
 namespace {

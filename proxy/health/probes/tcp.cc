@@ -8,7 +8,7 @@ namespace telltale::proxy {
 
 namespace asio = boost::asio;
 
-asio::awaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnection& connection) {
+ProbeAwaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnection& connection) {
   if (const auto error = co_await connection.open(target.address)) {
     const ProbeResult result = connection.failure(error);
     connection.close();
@@ -18,7 +18,7 @@ asio::awaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnectio
   if (!preamble.empty()) {
     connection.enter(ProbeConnection::Phase::send);
     const auto [error, sent] = co_await asio::async_write(connection.socket(), asio::buffer(preamble),
-                                                          asio::as_tuple(asio::use_awaitable));
+                                                          asio::as_tuple(asio::use_awaitable_t<ProbeExecutor>()));
     if (error) {
       const ProbeResult result = connection.failure(error);
       connection.close();
@@ -26,7 +26,10 @@ asio::awaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnectio
     }
   }
   connection.close();
-  co_return ProbeResult{ProbeOutcome::healthy, "accepted a connection"};
+  ProbeResult result;
+  result.outcome = ProbeOutcome::healthy;
+  result.reason = "accepted a connection";
+  co_return result;
 }
 
 }  // namespace telltale::proxy

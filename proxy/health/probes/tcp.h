@@ -5,6 +5,6 @@
 namespace telltale::proxy {
 
 /// Healthy if the connection is made. It is closed again at once, after a PROXY header if one is asked for.
-boost::asio::awaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnection& connection);
+ProbeAwaitable<ProbeResult> probe_tcp(const ProbeTarget& target, ProbeConnection& connection);
 
 }  // namespace telltale::proxy

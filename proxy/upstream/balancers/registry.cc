@@ -1,8 +1,8 @@
-#include <array>
-#include <stdexcept>
-
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/balancers/round_robin.h"
+
+#include <array>
+#include <stdexcept>
 
 namespace telltale::proxy {
 namespace {

@@ -1,14 +1,15 @@
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/balancers/edf_schedule.h"
 
+#include <cstdint>
+#include <vector>
+
 namespace telltale::proxy {
 
-/// Weighted round robin: a plain rotation while all weights are equal, O(1); earliest deadline first otherwise, O(log n).
+/// Weighted round robin: a plain rotation while all weights are equal, O(1); earliest deadline first otherwise, O(log
+/// n).
 class RoundRobin final : public Balancer {
  public:
   RoundRobin(const Service& service, std::uint32_t seed);

@@ -1,8 +1,8 @@
 // Cost of Balancer::pick by the number of endpoints, and of what a change of health brings with it.
-#include <benchmark/benchmark.h>
-
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/service_builder.h"
+
+#include <benchmark/benchmark.h>
 
 namespace {
 

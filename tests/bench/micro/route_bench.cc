@@ -1,10 +1,10 @@
 // Cost of RouteTable::match by the number of hosts, of labels, and of paths: none of them may make it grow.
+#include "proxy/routing/route_table.h"
+
 #include <benchmark/benchmark.h>
 
 #include <string>
 #include <vector>
-
-#include "proxy/routing/route_table.h"
 
 namespace {
 
@@ -49,7 +49,8 @@ void wildcard_host(benchmark::State& state) {
   const auto routes = hosts(static_cast<std::size_t>(state.range(0)));
   const RouteTable table(routes);
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < routes.size() / 2; ++i) names.push_back("a.b.tenant-" + std::to_string(i) + ".example.com");
+  for (std::size_t i = 0; i < routes.size() / 2; ++i)
+    names.push_back("a.b.tenant-" + std::to_string(i) + ".example.com");
   match_all(state, table, names, "/api/item");
 }
 BENCHMARK(wildcard_host)->Arg(1)->Arg(100)->Arg(10'000)->Arg(100'000);

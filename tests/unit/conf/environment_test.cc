@@ -67,6 +67,17 @@ TEST(EnvironmentExpansion, ReportsEveryProblem) {
   }
 }
 
+TEST(EnvironmentExpansion, IsBounded) {
+  const std::string large(1u << 20, 'x');
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "${X}";
+  std::vector<ExpansionProblem> problems;
+  const std::string out = expand_environment(text, [&](std::string_view) { return large; }, problems);
+  EXPECT_LE(out.size(), 18u << 20);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].message, "with its variables expanded it is too long");
+}
+
 TEST(EnvironmentExpansion, EscapedTextComesBack) {
   for (const std::string text : {"plain", "${HOST}", "$${HOST}", "$$${", "a$", "$${", "${${${", "{$}{"}) {
     std::vector<ExpansionProblem> problems;

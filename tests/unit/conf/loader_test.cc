@@ -67,6 +67,9 @@ TEST(Loader, ReportsTheProcessFields) {
        {"1:12: error: listeners: a list is wanted here, not a map"}},
       {"no value", with_top("workers:"), {"1:1: error: workers: has no value"}},
       {"an unknown field", with_top("wrokers: 4"), {"1:1: error: wrokers: unknown field \"wrokers\""}},
+      {"an unknown field that would clear the screen",
+       with_top("\"\\e[2J\": 4"),
+       {"1:1: error: \"\\x1b[2J\": unknown field \"\\x1b[2J\""}},
       {"a word for a number", with_top("workers: many"), {"1:10: error: workers: \"many\" is not a whole number"}},
       {"a number out of range", with_top("workers: 0"), {"1:10: error: workers: \"0\" is out of range"}},
       {"auto", with_top("workers: auto"), {}},
@@ -227,8 +230,8 @@ TEST(Loader, ReportsWhoTheClientIs) {
        {"3:9: error: listeners[0].client_ip.header: \"x y\" is not a header name"}},
       {"more identity headers",
        with_ip("identity_headers: [X-Mine, 'a b', Content-Length]"),
-       {"3:19: error: listeners[0].client_ip.header.extra_identity_names: \"a b\" is not a header name",
-        "3:19: error: listeners[0].client_ip.header.extra_identity_names: \"Content-Length\" cannot be removed: requests need "
+       {"3:19: error: listeners[0].client_ip.identity_headers: \"a b\" is not a header name",
+        "3:19: error: listeners[0].client_ip.identity_headers: \"Content-Length\" cannot be removed: requests need "
         "it"}},
       {"bounds",
        with_ip("proxy_header_count: 0, proxy_max_header_bytes: 1MiB, proxy_header_timeout: 0s"),
@@ -419,7 +422,7 @@ TEST(Loader, ReportsServices) {
 TEST(Loader, ExpandsTheEnvironmentInValuesOnly) {
   const Case cases[] = {
       {"a number", with_service("endpoints: [\"10.0.0.1:${PORT}\"], retries: \"${RETRIES:-0}\""), {}},
-      {"not in keys", with_top("${PORT}: 1"), {"1:1: error: ${PORT}: unknown field \"${PORT}\""}},
+      {"not in keys", with_top("${PORT}: 1"), {"1:1: error: \"${PORT}\": unknown field \"${PORT}\""}},
       {"not set",
        with_service("endpoints: [\"10.0.0.1:${NONE}\"]"),
        {"3:27: error: services[0].endpoints[0]: the environment variable \"NONE\" is not set"}},

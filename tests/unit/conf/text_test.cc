@@ -242,5 +242,16 @@ TEST(HostNameText, IsNotAnAddressGoneWrong) {
   EXPECT_FALSE(is_host_name(std::string(64, 'a')));
 }
 
+TEST(AuthorityText, IsAHostWithOrWithoutPort) {
+  for (const char* text : {"a.example", "a.example:8443", "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]", "[::1]:80",
+                           "[::ffff:192.0.2.1]:80"}) {
+    EXPECT_TRUE(is_authority(text)) << text;
+  }
+  for (const char* text : {"", ":80", "a:", "a:0", "a:65536", "a:x", "::1", "2001:db8::1", "[192.0.2.1]", "[]", "[::1",
+                           "a b", "user@a", "http://a", "10.0.0.300"}) {
+    EXPECT_FALSE(is_authority(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace telltale::conf

@@ -13,11 +13,11 @@
 namespace telltale::proxy {
 namespace {
 
-struct Run {
+struct CheckRun {
   int code;
   std::string out, err;
 };
-Run check(const std::string& text, bool strict = false, bool expand = false) {
+CheckRun check(const std::string& text, bool strict = false, bool expand = false) {
   const std::string file = testing::TempDir() + "telltale-check.yaml";
   std::ofstream(file) << text;
   std::ostringstream out, err;
@@ -35,7 +35,7 @@ constexpr const char* clean = "listeners: [{listen: ':80', routes: [{respond: {}
 constexpr const char* warned = "listeners: [{listen: ':80', routes: [{respond: {}}, {respond: {}}]}]\n";
 
 TEST(CheckCommand, SaysOk) {
-  const Run run = check(clean, true);
+  const CheckRun run = check(clean, true);
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.out, "telltale-check.yaml: ok: 1 listener, 0 services\n");
   EXPECT_EQ(run.err, "");
@@ -43,14 +43,14 @@ TEST(CheckCommand, SaysOk) {
 
 TEST(CheckCommand, WarningsCountUnderStrictOnly) {
   EXPECT_EQ(check(warned).code, 0);
-  const Run run = check(warned, true);
+  const CheckRun run = check(warned, true);
   EXPECT_EQ(run.code, 1);
   EXPECT_EQ(run.out, "telltale-check.yaml: ok: 1 listener, 0 services, 1 warning\n");
   EXPECT_TRUE(run.err.starts_with("telltale-check.yaml:1:53: warning: listeners[0].routes[1]: ")) << run.err;
 }
 
 TEST(CheckCommand, ReportsEveryErrorAndSumsUp) {
-  const Run run = check("wrokers: 1\nmax_connections: none\n" + std::string(warned));
+  const CheckRun run = check("wrokers: 1\nmax_connections: none\n" + std::string(warned));
   EXPECT_EQ(run.code, 2);
   EXPECT_EQ(run.out, "");
   EXPECT_NE(run.err.find("telltale-check.yaml:1:1: error: wrokers: unknown field"), std::string::npos) << run.err;
@@ -59,7 +59,7 @@ TEST(CheckCommand, ReportsEveryErrorAndSumsUp) {
 }
 
 TEST(CheckCommand, ExpandPrintsAFileAlone) {
-  const Run run = check(clean, false, true);
+  const CheckRun run = check(clean, false, true);
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(conf::load_text(run.out).model) << run.out;
   EXPECT_EQ(run.err, "telltale-check.yaml: ok: 1 listener, 0 services\n");

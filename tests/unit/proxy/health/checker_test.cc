@@ -1,16 +1,15 @@
 #include "proxy/health/checker.h"
 
+#include "tests/unit/proxy/health/fake_node.h"
+
 #include <boost/asio/local/stream_protocol.hpp>
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <unistd.h>
-
 #include <map>
 #include <sstream>
-
-#include "tests/unit/proxy/health/fake_node.h"
+#include <unistd.h>
 
 namespace telltale::proxy {
 namespace {
@@ -132,13 +131,14 @@ TEST(HealthChecker, FollowsAFlipAtTheFirstAnswer) {
   status = 200;
   ASSERT_TRUE(checked.until_state(HealthState::healthy));
   EXPECT_EQ(count(checked.results, ProbeOutcome::healthy), 1u);
-  EXPECT_EQ(checked.changes, (std::vector<std::string>{"unknown > healthy", "healthy > draining", "draining > healthy"}));
+  EXPECT_EQ(checked.changes,
+            (std::vector<std::string>{"unknown > healthy", "healthy > draining", "draining > healthy"}));
   EXPECT_EQ(node.connections(), 1u) << "one connection for all probes";
 
   const std::string at = node.address().to_string();
   EXPECT_EQ(checked.log.text(), "info health: shop/pod at " + at + " is healthy, was unknown: answered 200\n" +
-                            "warning health: shop/pod at " + at + " is draining, was healthy: answered 503\n" +
-                            "info health: shop/pod at " + at + " is healthy, was draining: answered 200\n");
+                                    "warning health: shop/pod at " + at + " is draining, was healthy: answered 503\n" +
+                                    "info health: shop/pod at " + at + " is healthy, was draining: answered 200\n");
 }
 
 TEST(HealthChecker, NeedsFallRefusalsToCallItUnhealthy) {
@@ -173,19 +173,29 @@ TEST(HealthChecker, JudgesWhatPeersDo) {
   using enum ProbeOutcome;
   const Case cases[] = {
       {"200", {response(200, "ok")}, healthy, "answered 200"},
-      {"kube-proxy", {response(200, R"({"service":{"namespace":"default","name":"loadbalancer"},"localEndpoints":1})")},
-       healthy, "answered 200: 1 local endpoint of default/loadbalancer"},
-      {"200 until close", {"HTTP/1.1 200 OK\r\n\r\n1 Service Endpoints found", Then::close}, healthy,
+      {"kube-proxy",
+       {response(200, R"({"service":{"namespace":"default","name":"loadbalancer"},"localEndpoints":1})")},
+       healthy,
+       "answered 200: 1 local endpoint of default/loadbalancer"},
+      {"200 until close",
+       {"HTTP/1.1 200 OK\r\n\r\n1 Service Endpoints found", Then::close},
+       healthy,
        "answered 200: 1 local endpoint"},
       {"HTTP/1.0", {"HTTP/1.0 200 OK\r\n\r\nok", Then::close}, healthy, "answered 200"},
-      {"chunked", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\nNo Service Endpoints Found\r\n0\r\n\r\n"},
-       healthy, "answered 200: no local endpoints"},
+      {"chunked",
+       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\nNo Service Endpoints Found\r\n0\r\n\r\n"},
+       healthy,
+       "answered 200: no local endpoints"},
       {"no content", {"HTTP/1.1 204 No Content\r\n\r\n"}, healthy, "answered 204"},
-      {"an interim answer first", {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response(200, "")}, healthy,
+      {"an interim answer first",
+       {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response(200, "")},
+       healthy,
        "answered 200"},
-      {"nothing but interim answers", {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n"
-                                       "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n"},
-       unhealthy, "not an HTTP answer: bad status"},
+      {"nothing but interim answers",
+       {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n"
+        "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n"},
+       unhealthy,
+       "not an HTTP answer: bad status"},
       {"switching protocols", {"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"}, unhealthy, "answered 101"},
       {"503", {response(503, "")}, draining, "answered 503"},
       {"500", {response(500, "")}, unhealthy, "answered 500"},
@@ -193,26 +203,44 @@ TEST(HealthChecker, JudgesWhatPeersDo) {
       {"oversize body, 200", {response(200, big)}, healthy, "answered 200"},
       {"oversize body, 503", {response(503, big)}, draining, "answered 503"},
       {"a body announced that nobody could hold, and never sent",
-       {"HTTP/1.1 200 OK\r\nContent-Length: 9999999999999\r\n\r\n" + big + big, Then::hang}, healthy, "answered 200"},
-      {"endless chunks", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + big + "\r\n11170\r\n" + big,
-                          Then::hang}, healthy, "answered 200"},
-      {"oversize head", {"HTTP/1.1 200 OK\r\nX: " + big + "\r\n\r\n", Then::hang}, unhealthy,
+       {"HTTP/1.1 200 OK\r\nContent-Length: 9999999999999\r\n\r\n" + big + big, Then::hang},
+       healthy,
+       "answered 200"},
+      {"endless chunks",
+       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + big + "\r\n11170\r\n" + big, Then::hang},
+       healthy,
+       "answered 200"},
+      {"oversize head",
+       {"HTTP/1.1 200 OK\r\nX: " + big + "\r\n\r\n", Then::hang},
+       unhealthy,
        "not an HTTP answer: header limit exceeded"},
-      {"endless status line", {"HTTP/1.1 200 " + big, Then::hang}, unhealthy,
+      {"endless status line",
+       {"HTTP/1.1 200 " + big, Then::hang},
+       unhealthy,
        "not an HTTP answer: header limit exceeded"},
       {"reset", {"", Then::reset}, unhealthy, "waiting for the answer: Connection reset by peer"},
       {"closed without an octet", {"", Then::close}, unhealthy, "closed without an answer"},
-      {"closed in the head", {"HTTP/1.1 200 OK\r\nContent-Le", Then::close}, unhealthy,
+      {"closed in the head",
+       {"HTTP/1.1 200 OK\r\nContent-Le", Then::close},
+       unhealthy,
        "closed before the end of its answer"},
-      {"closed in the body", {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", Then::close}, unhealthy,
+      {"closed in the body",
+       {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", Then::close},
+       unhealthy,
        "closed before the end of its answer"},
       {"SSH", {"SSH-2.0-OpenSSH_9.2\r\n", Then::hang}, unhealthy, "not an HTTP answer: bad version"},
-      {"octets", {std::string("\x15\x03\x01\x00\x02\x02\x46\x00\x00\x00\x00\x00\x00\x00\x00\x00", 16), Then::hang},
-       unhealthy, "not an HTTP answer: bad version"},
+      {"octets",
+       {std::string("\x15\x03\x01\x00\x02\x02\x46\x00\x00\x00\x00\x00\x00\x00\x00\x00", 16), Then::hang},
+       unhealthy,
+       "not an HTTP answer: bad version"},
       {"no status", {"HTTP/1.1 OK\r\n\r\n", Then::hang}, unhealthy, "not an HTTP answer: bad status"},
-      {"bad chunk", {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Then::hang}, unhealthy,
+      {"bad chunk",
+       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Then::hang},
+       unhealthy,
        "not an HTTP answer: bad chunk"},
-      {"two lengths", {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", Then::hang}, unhealthy,
+      {"two lengths",
+       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", Then::hang},
+       unhealthy,
        "not an HTTP answer: multiple Content-Length"},
   };
   for (const Case& c : cases) {
@@ -230,8 +258,9 @@ TEST(HealthChecker, JudgesWhatPeersDo) {
 }
 
 TEST(HealthChecker, JudgesAnAnswerAlikeHoweverItIsCut) {
-  const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Load-Balancing-Endpoint-Weight: 4\r\n\r\n"
-                             "12\r\n{\"localEndpoints\":\r\n2\r\n4}\r\n0\r\n\r\n";
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Load-Balancing-Endpoint-Weight: 4\r\n\r\n"
+      "12\r\n{\"localEndpoints\":\r\n2\r\n4}\r\n0\r\n\r\n";
   boost::asio::io_context io;
   FakeNode node(io, [&](std::string_view) { return FakeNode::Answer{answer, Then::keep, 1ms}; });
   Checked checked(io, node.address());
@@ -310,7 +339,8 @@ TEST(HealthChecker, ReplacesAStaleConnectionSilently) {
       {"a 408 for having been idle, which crossed the next request",
        [](FakeNode& node) {
          node.set_script([first = true](std::string_view) mutable {
-           if (std::exchange(first, false)) return FakeNode::Answer{response(408, "", "Connection: close\r\n"), Then::close};
+           if (std::exchange(first, false))
+             return FakeNode::Answer{response(408, "", "Connection: close\r\n"), Then::close};
            return FakeNode::Answer{response(200, "")};
          });
        }},
@@ -378,8 +408,8 @@ TEST(HealthChecker, SendsTheConfiguredHost) {
 
 TEST(HealthChecker, SpeaksForItselfInAProxyHeaderIfAsked) {
   const std::string v2("\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x20\x00\x00\x00", 16);
-  for (const auto& [version, octets] : {std::pair{conf::ProxyOnProbe::v2, v2},
-                                        std::pair{conf::ProxyOnProbe::v1, std::string("PROXY UNKNOWN\r\n")}}) {
+  for (const auto& [version, octets] :
+       {std::pair{conf::ProxyOnProbe::v2, v2}, std::pair{conf::ProxyOnProbe::v1, std::string("PROXY UNKNOWN\r\n")}}) {
     boost::asio::io_context io;
     FakeNode node(io, always(response(200, "")));
     conf::Health health = Checked::quick();

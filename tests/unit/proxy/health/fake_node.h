@@ -1,5 +1,7 @@
 #pragma once
 
+#include "conf/model.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -15,8 +17,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "conf/model.h"
 
 namespace telltale::proxy {
 

@@ -27,13 +27,13 @@ TEST(Healthz, JudgesByStatusAndReadsTheBodyForTheReason) {
       {"kube-proxy's answer is enough for strict", 200, kube_proxy, true, healthy,
        "answered 200: 1 local endpoint of default/loadbalancer"},
       {"kube-proxy without local endpoints", 503,
-       R"({"service":{"namespace":"default","name":"loadbalancer"},"localEndpoints":0,"serviceProxyHealthy":true})", false,
-       draining, "answered 503: no local endpoints of default/loadbalancer"},
+       R"({"service":{"namespace":"default","name":"loadbalancer"},"localEndpoints":0,"serviceProxyHealthy":true})",
+       false, draining, "answered 503: no local endpoints of default/loadbalancer"},
       {"kube-proxy that is not healthy itself", 503,
        R"({"service":{"namespace":"n","name":"s"},"localEndpoints":3,"serviceProxyHealthy":false})", false, draining,
        "answered 503: 3 local endpoints of n/s, its service proxy is not healthy"},
-      {"before serviceProxyHealthy", 200, R"({"service":{"namespace":"n","name":"s"},"localEndpoints":2})", false, healthy,
-       "answered 200: 2 local endpoints of n/s"},
+      {"before serviceProxyHealthy", 200, R"({"service":{"namespace":"n","name":"s"},"localEndpoints":2})", false,
+       healthy, "answered 200: 2 local endpoints of n/s"},
       {"no service named", 200, R"({"localEndpoints":2})", false, healthy, "answered 200: 2 local endpoints"},
       {"the text of older ones", 200, "1 Service Endpoints found", false, healthy, "answered 200: 1 local endpoint"},
       {"the text, with a line end", 200, "12 Service Endpoints found\n", false, healthy,
@@ -102,11 +102,20 @@ TEST(Healthz, ReadsTheWeightField) {
     std::optional<std::int32_t> weight;
   };
   const Case cases[] = {
-      {"none came", {}, {}},       {"a number", "3", 3},           {"zero", "0", 0},
-      {"white space", " 7 ", 7},   {"the most", "1000000", 1'000'000}, {"more than the most", "1000001", {}},
-      {"too large to read", "99999999999", {}}, {"negative", "-1", {}}, {"a sign", "+1", {}},
-      {"a fraction", "1.5", {}},   {"two", "1, 2", {}},            {"empty", "", {}},
-      {"words", "many", {}},       {"hexadecimal", "0x10", {}},
+      {"none came", {}, {}},
+      {"a number", "3", 3},
+      {"zero", "0", 0},
+      {"white space", " 7 ", 7},
+      {"the most", "1000000", 1'000'000},
+      {"more than the most", "1000001", {}},
+      {"too large to read", "99999999999", {}},
+      {"negative", "-1", {}},
+      {"a sign", "+1", {}},
+      {"a fraction", "1.5", {}},
+      {"two", "1, 2", {}},
+      {"empty", "", {}},
+      {"words", "many", {}},
+      {"hexadecimal", "0x10", {}},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(judge_healthz(200, "", c.field, false).weight, c.weight) << c.description;

@@ -10,11 +10,16 @@ namespace {
 /// H healthy, D an explicit 503, U a failure, V vague, N not made.
 ProbeOutcome outcome(char letter) {
   switch (letter) {
-    case 'H': return ProbeOutcome::healthy;
-    case 'D': return ProbeOutcome::draining;
-    case 'U': return ProbeOutcome::unhealthy;
-    case 'V': return ProbeOutcome::vague;
-    default: return ProbeOutcome::not_made;
+    case 'H':
+      return ProbeOutcome::healthy;
+    case 'D':
+      return ProbeOutcome::draining;
+    case 'U':
+      return ProbeOutcome::unhealthy;
+    case 'V':
+      return ProbeOutcome::vague;
+    default:
+      return ProbeOutcome::not_made;
   }
 }
 

@@ -39,8 +39,10 @@ TEST(Schedule, FollowsChangesOfTime) {
     int due_at;
   };
   const Case cases[] = {
-      {"later", {10, 50}, 50},           {"earlier", {50, 10}, 10},
-      {"later, then earlier", {30, 50, 20}, 20}, {"earlier, then later", {30, 10, 40}, 40},
+      {"later", {10, 50}, 50},
+      {"earlier", {50, 10}, 10},
+      {"later, then earlier", {30, 50, 20}, 20},
+      {"earlier, then later", {30, 10, 40}, 40},
       {"the same again", {30, 10, 30}, 30},
   };
   for (const Case& c : cases) {

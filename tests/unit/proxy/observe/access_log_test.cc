@@ -41,16 +41,16 @@ struct Example {
 };
 
 std::string json_line(const AccessRecord& record) {
-  std::string out;
+  LineBuilder out;
   Timestamp timestamp;
   append_json_line(out, record, timestamp);
-  return out;
+  return std::string(out.view());
 }
 std::string text_line(std::string_view text, const AccessRecord& record) {
-  std::string out;
+  LineBuilder out;
   Timestamp timestamp;
   AccessTemplate(text).append_line(out, record, timestamp);
-  return out;
+  return std::string(out.view());
 }
 
 TEST(AccessLogJson, TellsEverythingInOrder) {
@@ -214,9 +214,7 @@ TEST(Timestamp, FollowsTheClockInBothDirections) {
       {"before the epoch", -1ms, "1969-12-31T23:59:59.999Z"},
   };
   for (const auto& row : rows) {
-    std::string out;
-    timestamp.append(out, std::chrono::system_clock::time_point(row.since_epoch));
-    EXPECT_EQ(out, row.text) << row.description;
+    EXPECT_EQ(timestamp.format(std::chrono::system_clock::time_point(row.since_epoch)), row.text) << row.description;
   }
 }
 

@@ -13,10 +13,15 @@ std::string json(std::string_view text) {
   append_json_escaped(out, text);
   return out;
 }
+std::string json_line(std::string_view text) {
+  LineBuilder out;
+  append_json_escaped(out, text);
+  return std::string(out.view());
+}
 std::string plain_text(std::string_view text) {
-  std::string out;
+  LineBuilder out;
   append_text_escaped(out, text);
-  return out;
+  return std::string(out.view());
 }
 std::string readable(std::string_view text) {
   std::string out;
@@ -56,6 +61,7 @@ TEST(Escape, EveryStyleHasItsForm) {
   };
   for (const auto& row : rows) {
     EXPECT_EQ(json(row.input), row.json) << row.description;
+    EXPECT_EQ(json_line(row.input), row.json) << row.description;
     EXPECT_EQ(plain_text(row.input), row.text) << row.description;
     EXPECT_EQ(readable(row.input), row.readable) << row.description;
     EXPECT_EQ(label(row.input), row.label) << row.description;
@@ -77,6 +83,34 @@ TEST(Escape, JsonOfAnyTwoOctetsParsesAndHasNoControl) {
       for (const char c : line) ASSERT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << a << ' ' << b;
     }
   }
+}
+
+TEST(Escape, AnyOctetIsFoundAtAnyPlaceOfALongText) {
+  for (int c = 0; c < 256; ++c) {
+    const std::string alone(1, static_cast<char>(c));
+    for (std::size_t place = 0; place < 20; ++place) {
+      const std::string before(place, '!'), after(20 - place, '~');
+      ASSERT_EQ(json(before + alone + after), before + json(alone) + after) << c << " at " << place;
+      ASSERT_EQ(plain_text(before + alone + after), before + plain_text(alone) + after) << c << " at " << place;
+    }
+  }
+}
+
+TEST(LineBuilder, GrowsAndKeepsWhatItHas) {
+  LineBuilder line;
+  EXPECT_EQ(line.view(), "");
+  line += std::string_view();
+  std::string expected;
+  for (int i = 0; i < 5000; ++i) {
+    line += static_cast<char>('a' + i % 26);
+    line += std::string_view("0123456789").substr(0, static_cast<std::size_t>(i % 11));
+    expected += static_cast<char>('a' + i % 26);
+    expected += std::string_view("0123456789").substr(0, static_cast<std::size_t>(i % 11));
+  }
+  EXPECT_EQ(line.view(), expected);
+  line.clear();
+  line.append("xyz", 2);
+  EXPECT_EQ(line.view(), "xy");
 }
 
 TEST(Escape, ValidUtf8IsKeptAndTheRestReplaced) {

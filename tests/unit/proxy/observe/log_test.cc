@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <regex>
 #include <sstream>
@@ -110,6 +111,13 @@ TEST_F(LogTest, FileThatCannotBeOpenedThrowsAndChangesNothing) {
   EXPECT_THROW(setup_logging({"info", conf::LogFormat::json, directory / "no/such/folder"}), std::system_error);
   spdlog::info("as before");
   ASSERT_EQ(lines().size(), 1u);
+}
+
+TEST_F(LogTest, ReaderThatGoesAwayDoesNotEndTheProcess) {
+  setup_logging(conf(conf::LogFormat::human));
+  struct sigaction action{};
+  ASSERT_EQ(::sigaction(SIGPIPE, nullptr, &action), 0);
+  EXPECT_EQ(action.sa_handler, SIG_IGN);
 }
 
 TEST_F(LogTest, ReconfiguringWhileOtherThreadsLogLosesNoLine) {

@@ -9,7 +9,9 @@
 namespace telltale::proxy {
 namespace {
 
-conf::Address at(std::uint8_t last, std::uint16_t port) { return {net::IpPort{net::IpAddress::v4(10, 0, 0, last), port}, {}}; }
+conf::Address at(std::uint8_t last, std::uint16_t port) {
+  return {net::IpPort{net::IpAddress::v4(10, 0, 0, last), port}, {}};
+}
 
 conf::Endpoint endpoint(std::uint8_t last, std::uint16_t port, std::uint32_t weight = 1) {
   return {at(last, port), "", weight};
@@ -94,11 +96,13 @@ std::vector<Case> cases() {
     s.nodes[0].health_port = 32122;
   }
   {
-    auto& s = add("standalone endpoints are probed where they serve", {"10.0.0.5:8080"}, {"s/10.0.0.5:8080 10.0.0.5:8080"});
+    auto& s =
+        add("standalone endpoints are probed where they serve", {"10.0.0.5:8080"}, {"s/10.0.0.5:8080 10.0.0.5:8080"});
     s.health = http(), s.endpoints = {endpoint(5, 8080)};
   }
   {
-    auto& s = add("standalone endpoints are probed at health.port", {"10.0.0.5:8080"}, {"s/10.0.0.5:8080 10.0.0.5:9000"});
+    auto& s =
+        add("standalone endpoints are probed at health.port", {"10.0.0.5:8080"}, {"s/10.0.0.5:8080 10.0.0.5:9000"});
     s.health = http(9000), s.endpoints = {endpoint(5, 8080)};
   }
   {
@@ -112,7 +116,8 @@ std::vector<Case> cases() {
     s.health = http(32122), s.nodes = {node("10.0.0.1")}, s.endpoints = {endpoint(5, 8080)};
   }
   {
-    auto& s = add("a Unix socket is probed itself, whatever the port", {"unix:/run/app.sock"}, {"s/app unix:/run/app.sock"});
+    auto& s =
+        add("a Unix socket is probed itself, whatever the port", {"unix:/run/app.sock"}, {"s/app unix:/run/app.sock"});
     s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, "app", 1}};
   }
   {
@@ -179,8 +184,8 @@ TEST(ServiceBuilder, OneProbeTargetHasOneVerdictForAllServices) {
             [](auto& s) { s.health->kind = conf::ProbeKind::tcp, s.health->path = "/x"; }),
   };
   const ServiceSet set = ServiceBuilder::build(all);
-  const std::vector<std::string> expected = {"first", "path", "host", "strict", "interval", "timeout",
-                                             "rise",  "fall", "fall_draining", "send_proxy", "port", "tcp"};
+  const std::vector<std::string> expected = {"first", "path", "host",          "strict",     "interval", "timeout",
+                                             "rise",  "fall", "fall_draining", "send_proxy", "port",     "tcp"};
   std::vector<std::string> targets;
   for (const auto& t : set.probe_targets) targets.push_back(t.name.substr(0, t.name.find('/')));
   EXPECT_EQ(targets, expected);
@@ -270,10 +275,17 @@ TEST(Endpoint, ServesOnlyIfItsNodeAndItsOwnProbeAllowIt) {
     HealthState expected;
   };
   const States table[] = {
-      {{}, {}, healthy},          {healthy, {}, healthy},         {{}, draining, draining},
-      {unknown, healthy, unknown}, {healthy, unknown, unknown},    {draining, unknown, draining},
-      {healthy, unhealthy, unhealthy}, {unhealthy, healthy, unhealthy}, {draining, unhealthy, unhealthy},
-      {unhealthy, draining, unhealthy}, {healthy, healthy, healthy},
+      {{}, {}, healthy},
+      {healthy, {}, healthy},
+      {{}, draining, draining},
+      {unknown, healthy, unknown},
+      {healthy, unknown, unknown},
+      {draining, unknown, draining},
+      {healthy, unhealthy, unhealthy},
+      {unhealthy, healthy, unhealthy},
+      {draining, unhealthy, unhealthy},
+      {unhealthy, draining, unhealthy},
+      {healthy, healthy, healthy},
   };
   for (const States& c : table) {
     Node n;

@@ -1,0 +1,114 @@
+#include "protocol/forwarding/propagate.h"
+#include "tests/unit/protocol/forwarding/propagate_support.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace telltale::forwarding {
+namespace {
+
+using namespace test;
+
+TEST(MakeProxyHeader, FromTheClientToWhatItAimedAt) {
+  struct Case {
+    const char* description;
+    Request request;
+    proxy_protocol::Family family;
+    const char* source;
+    const char* destination;
+  };
+  using proxy_protocol::Family;
+  const Case cases[] = {
+      {"a direct client", {direct, xff({}), ""}, Family::inet, "198.51.100.7:5000", "203.0.113.1:80"},
+      {"a client behind a PROXY header",
+       {proxied("10.0.0.1:1", "[2001:db8::1]:5", "[2001:db8::80]:443"), xff({}), ""},
+       Family::inet6,
+       "[2001:db8::1]:5",
+       "[2001:db8::80]:443"},
+      {"a client out of a header has no port",
+       {lb, xff(private_net()), "X-Forwarded-For: 192.0.2.1"},
+       Family::inet,
+       "192.0.2.1:0",
+       "203.0.113.1:80"},
+      {"its port, if the header said it",
+       {lb, xff(private_net()), "X-Forwarded-For: 192.0.2.1:4711"},
+       Family::inet,
+       "192.0.2.1:4711",
+       "203.0.113.1:80"},
+      {"mixed families",
+       {lb, xff(private_net()), "X-Forwarded-For: 2001:db8::1"},
+       Family::inet6,
+       "[2001:db8::1]:0",
+       "203.0.113.1:80"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.description);
+    ClientAddress client;
+    resolve_client_address(c.request.peer, fields(c.request.lines), c.request.trust, client);
+    const proxy_protocol::Header header = make_proxy_header({}, {c.request.peer, client, "http", "a"});
+    EXPECT_EQ(header.command, proxy_protocol::Command::proxy);
+    EXPECT_EQ(header.transport, proxy_protocol::Transport::stream);
+    EXPECT_EQ(header.family, c.family);
+    EXPECT_EQ(header.source, node(c.source));
+    EXPECT_EQ(header.destination, node(c.destination));
+    EXPECT_EQ(header.tlvs, "");
+  }
+}
+
+TEST(MakeProxyHeader, IsLocalWhenAnAddressIsMissing) {
+  // CVE-2024-23327: no null address is ever made up.
+  PeerInfo no_destination = direct;
+  no_destination.socket_local.reset();
+  for (const PeerInfo& peer : {PeerInfo{}, no_destination}) {
+    ClientAddress client;
+    resolve_client_address(peer, {}, xff({}), client);
+    Propagate p;
+    p.tlvs = {proxy_protocol::TlvType::authority, proxy_protocol::TlvType::alpn};
+    const proxy_protocol::Header header = make_proxy_header(p, {peer, client, "http", "a"});
+    EXPECT_EQ(header.command, proxy_protocol::Command::local);
+    EXPECT_EQ(header.family, proxy_protocol::Family::unspecified);
+    EXPECT_FALSE(header.source);
+    EXPECT_FALSE(header.destination);
+    EXPECT_EQ(header.tlvs, "");
+  }
+}
+
+TEST(MakeProxyHeader, CarriesTheTlvsAskedFor) {
+  using namespace std::string_literals;
+  using proxy_protocol::TlvType;
+  using proxy_protocol::Version;
+  struct Case {
+    const char* description;
+    Version version;
+    std::vector<TlvType> tlvs;
+    const char* host;
+    std::string expected;
+  };
+  const Case cases[] = {
+      {"authority and alpn, in that order",
+       Version::v2,
+       {TlvType::authority, TlvType::alpn},
+       "a.b",
+       "\x02\0\x03"s + "a.b"s + "\x01\0\x08http/1.1"s},
+      {"the authority's host, without its port", Version::v2, {TlvType::authority}, "a.b:8080", "\x02\0\x03"s + "a.b"s},
+      {"an IPv6 authority", Version::v2, {TlvType::authority}, "[::1]:80", "\x02\0\x05[::1]"s},
+      {"no authority", Version::v2, {TlvType::authority}, "", ""},
+      {"unique_id and crc32c are the connection's", Version::v2, {TlvType::unique_id, TlvType::crc32c}, "a", ""},
+      {"v1 has none", Version::v1, {TlvType::authority, TlvType::alpn}, "a", ""},
+  };
+  for (const Case& c : cases) {
+    ClientAddress client;
+    resolve_client_address(direct, {}, xff({}), client);
+    Propagate p;
+    p.proxy_version = c.version;
+    p.tlvs = c.tlvs;
+    const proxy_protocol::Header header = make_proxy_header(p, {direct, client, "http", c.host});
+    EXPECT_EQ(header.tlvs, c.expected) << c.description;
+    EXPECT_EQ(header.version, c.version) << c.description;
+  }
+}
+
+}  // namespace
+}  // namespace telltale::forwarding
