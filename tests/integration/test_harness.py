@@ -137,7 +137,7 @@ class RealPeers(ProxyTest):
         backend = self.backend(handle)
         nginx = self.enterContext(Nginx(f"listen {{listen}}; location / {{ proxy_pass http://{backend.address}; }}"))
         result = curl(f"http://{nginx.address}/", expect=18)  # CURLE_PARTIAL_FILE
-        self.assertEqual(len(result.body), 50)
+        self.assertLessEqual(len(result.body), 50, "a reset may overtake the octets before it")
 
     def test_addresses_that_refuse_and_that_swallow(self):
         with refused_address() as address, self.assertRaises(ConnectionRefusedError):

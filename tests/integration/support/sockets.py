@@ -33,10 +33,9 @@ def parse_address(text: str):
 
 
 def reset(sock: socket.socket):
-    """Closes with RST instead of FIN. A thread that waits in recv() keeps the socket alive: it is woken first."""
+    """Closes with RST instead of FIN."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.shutdown(socket.SHUT_RD)
     sock.close()
 
 
