@@ -1,7 +1,9 @@
 """Response smuggling and splitting: a backend's ambiguous answer becomes 502, its connection is closed, and the next
 client gets the answer to its own request."""
 
-from support import ProxyTest, config, main, respond, service, wait_until
+import threading
+
+from support import DEADLINE, ProxyTest, config, main, respond, service, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"
@@ -189,6 +191,22 @@ class PooledConnections(ProxyTest):
             with proxy.client() as client:
                 self.assertEqual(client.get("/second", method=method).status, 200)
         self.assertEqual(app.last().connection.index, 1)
+
+    def test_a_reset_connection_is_seen_before_it_is_used(self):
+        gate = threading.Event()
+
+        def resets_first(connection):
+            while connection.next_request() is not None:
+                connection.send(respond(200, str(connection.index)))
+                if connection.index == 0:
+                    gate.wait(DEADLINE)
+                    return connection.reset()  # by the thread that owns the socket: only so it leaves at once
+
+        proxy = self.start(config(service(self.backend(resets_first)), workers=1))
+        self.assertEqual(proxy.get("/first").body, b"0")
+        gate.set()
+        wait_until(lambda: proxy.metrics().sum("telltale_upstream_connections_idle") == 0, "the pool to drop it")
+        self.assertEqual(proxy.get("/second", method="POST", body=b"x").body, b"1")
 
     def test_backend_that_says_close_is_not_pooled(self):
         app = self.backend(lambda c: c.next_request() and c.send(respond(200, "x", [("Connection", "close")])))
