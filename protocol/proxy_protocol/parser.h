@@ -20,7 +20,7 @@ enum class Error {
   v2_bad_family,        ///< unassigned family or transport
   v2_length_too_short,  ///< below the family's minimum
   v2_length_too_long,   ///< above the cap
-  v2_bad_tlv,           ///< a TLV runs past the header's length, or breaks its own (crc32c, unique_id)
+  v2_bad_tlv,           ///< a TLV runs past the header's length, or breaks its own (crc32c, unique_id, ssl)
   v2_bad_crc32c,        ///< checksum present and wrong
 };
 const boost::system::error_category& error_category();

@@ -22,6 +22,9 @@ enum class TlvType : std::uint8_t {
 /// Section 2.2.5: a unique ID is no longer than this.
 inline constexpr std::size_t max_unique_id_size = 128;
 
+/// Section 2.2.6: the SSL TLV's value is the client flags, the 4 octets of the verify field, and a section of sub-TLVs.
+inline constexpr std::size_t ssl_head_size = 5;
+
 struct Tlv {
   TlvType type;  ///< any octet, named or not
   std::string_view value;
@@ -29,7 +32,7 @@ struct Tlv {
 
 /// The TLVs of a section, in order: `for (const Tlv& tlv : TlvRange(header.tlvs))`. Walks inside the section only: it
 /// ends where a TLV would run past it, which well_formed() tells. Views last as long as the section's octets.
-/// The SSL TLV's value nests a section of its own behind its first 5 octets (2.2.6): walk that with another range.
+/// The SSL TLV's value nests a section of its own behind its first ssl_head_size octets: walk that with another range.
 class TlvRange {
  public:
   static constexpr std::size_t head_size = 3;  ///< type, and length in network order
@@ -96,5 +99,10 @@ class TlvRange {
  private:
   std::string_view section_;
 };
+
+/// Whether the value of an SSL TLV has its fixed part, and a section behind it that fills the rest exactly.
+inline bool is_ssl_value(std::string_view value) {
+  return value.size() >= ssl_head_size && TlvRange(value.substr(ssl_head_size)).well_formed();
+}
 
 }  // namespace telltale::proxy_protocol

@@ -62,6 +62,7 @@ Error check_tlvs(std::string_view whole, std::string_view section) {
   auto it = range.begin();
   for (; it != range.end(); ++it) {
     if (it->type == TlvType::unique_id && it->value.size() > max_unique_id_size) return Error::v2_bad_tlv;
+    if (it->type == TlvType::ssl && !is_ssl_value(it->value)) return Error::v2_bad_tlv;
     if (it->type != TlvType::crc32c) continue;
     if (it->value.size() != crc32c_size || !checksum.empty()) return Error::v2_bad_tlv;
     checksum = it->value;

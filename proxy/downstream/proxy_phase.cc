@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "protocol/proxy_protocol/parser.h"
 
@@ -94,8 +95,13 @@ Awaitable<Received> receive(Connection& connection, Parser& parser) {
   }
 }
 
-void believe(forwarding::PeerInfo& peer, const proxy_protocol::Header& header) {
+void believe(forwarding::PeerInfo& peer, proxy_protocol::Header&& header) {
   peer.has_proxy_header = true;
+  if (peer.tlvs.empty()) {
+    peer.tlvs = std::move(header.tlvs);
+  } else {
+    peer.tlvs += header.tlvs;
+  }
   if (header.command != proxy_protocol::Command::proxy || !header.source) return;  // LOCAL: the socket's stand
   peer.proxy_source = header.source;
   peer.proxy_destination = header.destination;
@@ -136,7 +142,7 @@ Awaitable<bool> read_proxy_headers(Connection& connection, conf::ProxyPolicy pol
       const ReadResult first = stream.read();
       co_return fail(connection, diagnose(first.octets));
     }
-    if (policy != conf::ProxyPolicy::ignore) believe(context.peer, parser->header());
+    if (policy != conf::ProxyPolicy::ignore) believe(context.peer, std::move(parser->header()));
   }
   co_return true;
 }

@@ -45,6 +45,9 @@ std::vector<AcceptedCase> accepted_cases() {
   const std::string checked = with_right_crc32c(v2_header(0x21, 0x11, inet_block + authority + tlv(3, "abcd")),
                                                 16 + inet_block.size() + authority.size());
   const std::string zero_block(12, '\0');
+  const std::string bare_ssl = tlv(0x20, octets({0, 0, 0, 0, 1}));
+  const std::string full_ssl =
+      tlv(0x20, octets({7, 0, 0, 0, 0}) + tlv(0x21, "TLSv1.3") + tlv(0x22, "") + tlv(0x7f, "x"));
   const std::string local_checked = with_right_crc32c(v2_header(0x20, 0x11, zero_block + tlv(3, "abcd")), 16 + 12);
   using enum Family;
   constexpr auto stream = Transport::stream, datagram = Transport::datagram;
@@ -79,6 +82,12 @@ std::vector<AcceptedCase> accepted_cases() {
        "203.0.113.140:80", "", "", tlv(4, "")},
       {"unassigned TLV type", v2_header(0x21, 0x11, inet_block + tlv(0xea, "\x01vpce-1")), Command::proxy, inet, stream,
        "198.51.100.79:52110", "203.0.113.140:80", "", "", tlv(0xea, "\x01vpce-1")},
+      {"SSL TLV without sub-TLVs", v2_header(0x21, 0x11, inet_block + bare_ssl), Command::proxy, inet, stream,
+       "198.51.100.79:52110", "203.0.113.140:80", "", "", bare_ssl},
+      {"SSL TLV with sub-TLVs, empty and unassigned ones too", v2_header(0x21, 0x11, inet_block + full_ssl + authority),
+       Command::proxy, inet, stream, "198.51.100.79:52110", "203.0.113.140:80", "", "", full_ssl + authority},
+      {"LOCAL with a broken SSL TLV: no TLVs", v2_header(0x20, 0x00, tlv(0x20, octets({1, 0, 0, 0}))), Command::local,
+       U, T},
       {"unique ID of 128 octets", v2_header(0x21, 0x11, inet_block + tlv(5, std::string(128, 'u'))), Command::proxy,
        inet, stream, "198.51.100.79:52110", "203.0.113.140:80", "", "", tlv(5, std::string(128, 'u'))},
       {"right checksum", checked, Command::proxy, inet, stream, "198.51.100.79:52110", "203.0.113.140:80", "", "",
@@ -168,6 +177,7 @@ TEST(ProxyV2, RefusesAWrongChecksumInLocalToo) {
 
 TEST(ProxyV2, RefusesWhatTheSpecRefuses) {
   const std::string checksum = with_right_crc32c(v2_header(0x21, 0x11, inet_block + tlv(3, "abcd")), 28);
+  const std::string authority = tlv(2, "shop.example.com");
   struct {
     const char* description;
     std::string input;
@@ -194,6 +204,18 @@ TEST(ProxyV2, RefusesWhatTheSpecRefuses) {
       {"empty checksum", v2_header(0x21, 0x11, inet_block + tlv(3, "")), Error::v2_bad_tlv},
       {"two checksums", v2_header(0x21, 0x11, inet_block + tlv(3, "abcd") + tlv(3, "abcd")), Error::v2_bad_tlv},
       {"unique ID of 129 octets", v2_header(0x21, 0x11, inet_block + tlv(5, std::string(129, 'u'))), Error::v2_bad_tlv},
+      {"empty SSL TLV", v2_header(0x21, 0x11, inet_block + tlv(0x20, "")), Error::v2_bad_tlv},
+      {"SSL TLV of 4 octets", v2_header(0x21, 0x11, inet_block + tlv(0x20, octets({1, 0, 0, 0}))), Error::v2_bad_tlv},
+      {"SSL sub-TLV that runs past its SSL TLV",
+       v2_header(0x21, 0x11, inet_block + tlv(0x20, octets({1, 0, 0, 0, 0, 0x21, 0, 8}) + "TLSv1.3") + authority),
+       Error::v2_bad_tlv},
+      {"two octets behind an SSL sub-TLV",
+       v2_header(0x21, 0x11,
+                 inet_block + tlv(0x20, octets({1, 0, 0, 0, 0}) + tlv(0x21, "TLSv1.3") + octets({0x22, 0}))),
+       Error::v2_bad_tlv},
+      {"bad SSL TLV under a right checksum",
+       with_right_crc32c(v2_header(0x21, 0x11, inet_block + tlv(3, "abcd") + tlv(0x20, octets({1, 0, 0, 0}))), 28),
+       Error::v2_bad_tlv},
       {"wrong checksum", v2_header(0x21, 0x11, inet_block + tlv(3, "abcd")), Error::v2_bad_crc32c},
       {"checksum of zeros", v2_header(0x21, 0x11, inet_block + tlv(3, std::string(4, '\0'))), Error::v2_bad_crc32c},
       {"checksum in the other byte order",
