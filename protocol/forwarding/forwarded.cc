@@ -59,38 +59,41 @@ bool equal_ignoring_case(std::string_view text, std::string_view lower) {
 
 class ElementParser {
  public:
-  ElementParser(std::string_view text, ForwardedElement& out) : text_(text), out_(out) {}
+  ElementParser(std::string_view text, ForwardedElement& out)
+      : at_(text.data()), end_(text.data() + text.size()), out_(out) {}
 
   // [ forwarded-pair ] *( ";" [ forwarded-pair ] )
   bool parse() {
     while (true) {
       skip_ows();
-      if (at_ == text_.size()) return true;
-      if (text_[at_] != ';' && !pair()) return false;
+      if (at_ == end_) return true;
+      if (*at_ != ';' && !pair()) return false;
       skip_ows();
-      if (at_ == text_.size()) return true;
-      if (text_[at_++] != ';') return false;
+      if (at_ == end_) return true;
+      if (*at_++ != ';') return false;
     }
   }
 
  private:
   void skip_ows() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+    while (at_ != end_ && (*at_ == ' ' || *at_ == '\t')) ++at_;
   }
 
   std::string_view token() {
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && is_token_octet(text_[at_])) ++at_;
-    return text_.substr(begin, at_ - begin);
+    const char* const begin = at_;
+    const char* at = begin;  // in a register
+    while (at != end_ && is_token_octet(*at)) ++at;
+    at_ = at;
+    return {begin, at};
   }
 
   bool pair() {
     const std::string_view name = token();
-    if (name.empty() || at_ == text_.size() || text_[at_] != '=') return false;
+    if (name.empty() || at_ == end_ || *at_ != '=') return false;
     ++at_;
     ForwardedValue value;
     value.present = true;
-    if (at_ < text_.size() && text_[at_] == '"') {
+    if (at_ != end_ && *at_ == '"') {
       if (!quoted_string(value)) return false;
     } else {
       value.text = token();
@@ -100,18 +103,18 @@ class ElementParser {
   }
 
   bool quoted_string(ForwardedValue& value) {
-    const std::size_t begin = ++at_;
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c == '"') {
-        value.text = text_.substr(begin, at_++ - begin);
+    const char* const begin = ++at_;
+    for (const char* at = begin; at != end_; ++at) {
+      if (*at == '"') {
+        value.text = {begin, at};
+        at_ = at + 1;
         return true;
       }
-      if (c == '\\') {
+      if (*at == '\\') {
         value.escaped = true;
-        if (++at_ == text_.size()) return false;
+        if (++at == end_) return false;
       }
-      if (!is_quotable_octet(text_[at_])) return false;
+      if (!is_quotable_octet(*at)) return false;
     }
     return false;
   }
@@ -154,9 +157,9 @@ class ElementParser {
     const char* begin;
     std::size_t size;
   };
-  std::string_view text_;
+  const char* at_;
+  const char* const end_;
   ForwardedElement& out_;
-  std::size_t at_ = 0;
   std::size_t extension_count_ = 0;
   std::array<Name, max_extensions> extensions_;  // the first extension_count_ are set
 };

@@ -11,26 +11,24 @@ bool is_escaped(std::string_view text, std::size_t at) {
   return backslashes % 2 == 1;
 }
 
+constexpr std::size_t npos = std::string_view::npos;
+
 // Where the last comma outside quotes stands, npos for none. In a well-formed element the closing quote is the first
 // one met from the right, every quote inside is escaped, and the opening one is not, so both directions agree. An
-// unpaired quote swallows what is left of it, never what is right of it.
+// unpaired quote swallows what is left of it, never what is right of it. Linear: nothing is searched twice.
 std::size_t last_comma_outside_quotes(std::string_view text) {
-  const std::size_t last = text.rfind(',');
-  const std::size_t after = last == std::string_view::npos ? 0 : last + 1;
-  if (text.find('"', after) == std::string_view::npos) return last;  // the usual case
-  bool quoted = false;
-  for (std::size_t i = text.size(); i-- > 0;) {
-    if (text[i] == '"') {
-      if (!quoted) {
-        quoted = true;
-      } else if (!is_escaped(text, i)) {
-        quoted = false;
-      }
-    } else if (text[i] == ',' && !quoted) {
-      return i;
-    }
+  std::size_t comma = text.rfind(',');
+  while (true) {
+    const std::size_t after = comma == npos ? 0 : comma + 1;
+    const std::size_t closing = text.substr(after).rfind('"');
+    if (closing == npos) return comma;  // the usual case
+    text = text.substr(0, after + closing);
+    std::size_t opening = text.rfind('"');
+    while (opening != npos && is_escaped(text, opening)) opening = text.substr(0, opening).rfind('"');
+    if (opening == npos) return npos;
+    text = text.substr(0, opening);
+    if (comma != npos && comma > opening) comma = text.rfind(',');
   }
-  return std::string_view::npos;
 }
 
 }  // namespace
@@ -50,7 +48,7 @@ bool ElementsFromRight::enter_line() {
 bool ElementsFromRight::next(std::string_view& element) {
   while (in_line_ || enter_line()) {
     const std::size_t comma = syntax_ == ListSyntax::plain ? line_.rfind(',') : last_comma_outside_quotes(line_);
-    if (comma == std::string_view::npos) {
+    if (comma == npos) {
       element = trim_ows(line_);
       in_line_ = false;
     } else {
