@@ -19,6 +19,12 @@ std::string item_path(std::string_view list, std::size_t index, std::string_view
   return std::string(list) + "[" + std::to_string(index) + "]." + std::string(field);
 }
 
+bool believes_proxy_header(const ClientIp& client_ip) {
+  return std::ranges::any_of(client_ip.proxy_protocol, [](const ProxyProtocolRule& rule) {
+    return rule.policy == ProxyPolicy::require || rule.policy == ProxyPolicy::accept;
+  });
+}
+
 /// The whole check: one pass over each list, with the indices it needs.
 class ModelCheck {
  public:
@@ -147,11 +153,20 @@ void ModelCheck::check_shadowed(std::size_t listener) {
     std::string key = match.host + (match.path_type == PathType::exact ? " = " : " ^ ") + match.path;
     // A prefix is compared by path elements: /api and /api/ are the same one, / and none too.
     if (match.path_type == PathType::prefix && key.ends_with('/')) key.pop_back();
+    for (const TlvCondition& each : match.tlvs) {
+      key += " " + proxy_protocol::tlv_name(each.selector) + "=";
+      proxy_protocol::append_tlv_value(key, each.octets, each.selector);
+    }
     const auto [first, fresh] = seen.emplace(std::move(key), k);
+    if (!match.tlvs.empty() && !believes_proxy_header(draft_.model.listeners[listener].client_ip)) {
+      diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
+                           "TLVs come with a PROXY header, and `client_ip.proxy_protocol` lets nobody send one");
+      continue;
+    }
     if (fresh) continue;
-    diagnostics_.warning(
-        *sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
-        "the route in line " + std::to_string(sources[first->second].node->line) + " has the same host and path");
+    diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
+                         "the route in line " + std::to_string(sources[first->second].node->line) +
+                             " has the same host and path" + (match.tlvs.empty() ? "" : " and TLVs"));
   }
 }
 

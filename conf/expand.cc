@@ -130,14 +130,25 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   out.close();
 }
 
+void write_tlv_conditions(Emitter& out, const std::vector<TlvCondition>& conditions) {
+  out.open("tlv");
+  for (const TlvCondition& each : conditions) {
+    std::string text;
+    proxy_protocol::append_tlv_value(text, each.octets, each.selector);
+    out.text(proxy_protocol::tlv_name(each.selector), text);
+  }
+  out.close();
+}
+
 void write_route(Emitter& out, const Route& route, const Model& model) {
   out.item();
   out.text("name", route.name);
-  if (!route.match.host.empty() || !route.match.path.empty()) {
+  if (!route.match.host.empty() || !route.match.path.empty() || !route.match.tlvs.empty()) {
     out.open("match");
     out.text_if_any("host", route.match.host);
     out.text_if_any("path", route.match.path);
     if (!route.match.path.empty()) out.choice("path_type", route.match.path_type);
+    if (!route.match.tlvs.empty()) write_tlv_conditions(out, route.match.tlvs);
     out.close();
   }
   if (route.service) out.text("service", model.services[*route.service].name);

@@ -4,6 +4,7 @@
 #include "protocol/forwarding/propagate.h"
 #include "protocol/http1/parser.h"
 #include "protocol/net/cidr.h"
+#include "protocol/proxy_protocol/tlv_names.h"
 
 #include <chrono>
 #include <cstdint>
@@ -70,15 +71,25 @@ struct FixedAnswer {
 };
 
 enum class PathType : std::uint8_t { prefix, exact };
+
+/// A TLV that the connection's PROXY header must have, with exactly this value.
+struct TlvCondition {
+  proxy_protocol::TlvSelector selector;
+  std::string octets;
+  friend bool operator==(const TlvCondition&, const TlvCondition&) = default;
+};
+inline constexpr std::size_t max_tlv_conditions = 8;
+
 struct Match {
   std::string host;                       ///< lower case, no port; `*.suffix`; empty or `*`: any
   std::string path;                       ///< empty: any
   PathType path_type = PathType::prefix;  ///< prefix by path element, as Kubernetes Ingress
+  std::vector<TlvCondition> tlvs;         ///< all of them; sorted, one for each selector, max_tlv_conditions at most
 };
 
 /// Exactly one of service, redirect, respond.
 struct Route {
-  std::string name;  ///< for logs; default: `host path` as written, or "default"
+  std::string name;  ///< for logs; default: host, path and TLVs as written, or "default"
   Match match;
   std::optional<std::size_t> service;  ///< index into Model::services
   std::optional<Redirect> redirect;

@@ -37,6 +37,11 @@ std::string list_of(const std::vector<std::string_view>& words, std::string_view
   return out;
 }
 
+/// A name may be anything, escape sequences included.
+std::string shown_name(const YamlNode& key) {
+  return is_token(key.text) && key.text.size() <= 64 ? key.text : quote(key.text);
+}
+
 }  // namespace
 
 ObjectReader::ObjectReader(Context& context, const YamlNode& node, const Path& path, const Object& object)
@@ -74,8 +79,7 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     }
     return;
   }
-  // A name may be anything, escape sequences included.
-  const std::string shown = is_token(key.text) && key.text.size() <= 64 ? key.text : quote(key.text);
+  const std::string shown = shown_name(key);
   const Path path(path_, shown);
   if (context_.diagnostics.full()) return context_.diagnostics.error(key, path, {});
   if (is_planned(key.text)) {
@@ -113,6 +117,25 @@ bool ObjectReader::is_list(std::string_view field, const YamlNode& node) {
       node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]" : "each item starts with `- `";
   error(field, "a list is wanted here, not " + std::string(kind_of(node)), hint);
   return false;
+}
+
+std::vector<NamedText> ObjectReader::texts(std::string_view field) {
+  std::vector<NamedText> entries;
+  const YamlNode* node = value(field);
+  if (node == nullptr) return entries;
+  if (node->kind != YamlNode::Kind::map) {
+    error(field, "a map is wanted here, not " + std::string(kind_of(*node)), "each line is `name: value`");
+    return entries;
+  }
+  Field row = object_.fields[index_of(field)];
+  row.type = Type::text;
+  const Path path(path_, field);
+  for (std::size_t i = 0; i + 1 < node->items.size(); i += 2) {
+    NamedText entry{node->items[i], node->items[i + 1], shown_name(*node->items[i]), {}};
+    if (read_value(context_, *entry.place, Path(path, entry.shown), row, entry.text))
+      entries.push_back(std::move(entry));
+  }
+  return entries;
 }
 
 bool ObjectReader::read_word_instead(std::string_view field, std::string& word) {

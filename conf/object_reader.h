@@ -36,6 +36,14 @@ struct Ranges {
   net::CidrSet set() const;
 };
 
+/// An entry of a map whose names the table does not know.
+struct NamedText {
+  const YamlNode* name;
+  const YamlNode* place;  ///< of the text
+  std::string shown;      ///< the name as it may stand in a path
+  std::string text;
+};
+
 // One value, by the row of the table that it belongs to. False, and `out` left alone, when it is wrong: that is in the
 // diagnostics then.
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, std::string& out);
@@ -108,6 +116,9 @@ class ObjectReader {
     const Path path(path_, field);
     for (std::size_t i = 0; i < node->items.size(); ++i) use(*node->items[i], Path(path, i), i);
   }
+
+  /// The entries of a map of texts, those that are right so far; the rest is reported, as is anything but a map.
+  std::vector<NamedText> texts(std::string_view field);
 
   void error(std::string_view field, std::string message, std::string hint = {}) {
     context_.diagnostics.error(place(field), Path(path_, field), std::move(message), std::move(hint));

@@ -48,11 +48,16 @@ void check_template(ObjectReader& reader, std::string_view text) {
     const auto close = text.find('}', i);
     if (close == text.npos) return reader.error("text", "a `${` without its `}`", "write $$ for a dollar");
     const std::string_view name = text.substr(i + 2, close - i - 2);
-    if (std::ranges::find(access_log_variables, name) == access_log_variables.end()) {
+    if (name.starts_with("tlv.")) {
+      if (!proxy_protocol::parse_tlv_selector(name.substr(4))) {
+        reader.error("text", "there is no TLV " + quote(name.substr(4)),
+                     did_you_mean(name.substr(4), proxy_protocol::tlv_names(), std::string(any_tlv_hint)));
+      }
+    } else if (std::ranges::find(access_log_variables, name) == access_log_variables.end()) {
       std::string all;
       for (const std::string_view each : access_log_variables) all += (all.empty() ? "" : ", ") + std::string(each);
       reader.error("text", "there is no variable " + quote(name),
-                   did_you_mean(name, access_log_variables, "the variables are " + all));
+                   did_you_mean(name, access_log_variables, "the variables are " + all + ", tlv.NAME"));
     }
     i = close + 1;
   }

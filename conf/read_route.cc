@@ -1,4 +1,5 @@
 #include "conf/read.h"
+#include "conf/suggest.h"
 #include "conf/text.h"
 
 #include <algorithm>
@@ -29,6 +30,33 @@ std::string host_problem(std::string_view host, std::string& hint) {
   return host.find('*') == host.npos ? " is not a host name" : " has its `*` in the wrong place";
 }
 
+void read_tlv_conditions(ObjectReader& match, std::vector<TlvCondition>& conditions) {
+  const Path path(match.path(), "tlv");
+  for (const NamedText& each : match.texts("tlv")) {
+    Diagnostics& diagnostics = match.context().diagnostics;
+    const Path place(path, each.shown);
+    const auto selector = proxy_protocol::parse_tlv_selector(each.name->text);
+    if (!selector) {
+      diagnostics.error(*each.name, place, quote(each.name->text) + " is not the name of a TLV",
+                        did_you_mean(each.name->text, proxy_protocol::tlv_names(), std::string(any_tlv_hint)));
+      continue;
+    }
+    auto octets = proxy_protocol::tlv_octets(each.text, *selector);
+    if (!octets) {
+      diagnostics.error(*each.place, place, quote(each.text) + " is no value of this TLV",
+                        std::string(proxy_protocol::describe_tlv_text(*selector)));
+    } else if (std::ranges::find(conditions, *selector, &TlvCondition::selector) != conditions.end()) {
+      diagnostics.error(*each.name, place, quote(each.name->text) + " is given twice");
+    } else {
+      conditions.push_back({*selector, std::move(*octets)});
+    }
+  }
+  if (conditions.size() > max_tlv_conditions) {
+    match.error("tlv", "these are more than " + std::to_string(max_tlv_conditions) + " TLVs");
+  }
+  std::ranges::sort(conditions, {}, &TlvCondition::selector);
+}
+
 void read_match(ObjectReader& route, Match& match) {
   route.object("match", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(route.context(), node, path, schema::match);
@@ -56,6 +84,7 @@ void read_match(ObjectReader& route, Match& match) {
     }
     reader.read("path_type", match.path_type);
     if (reader.has("path_type") && !reader.has("path")) reader.error("path_type", "there is no `path` that it is for");
+    read_tlv_conditions(reader, match.tlvs);
   });
 }
 
@@ -100,6 +129,16 @@ void read_respond(ObjectReader& route, FixedAnswer& respond) {
   });
 }
 
+/// ` aws_vpce_id=vpce-123`, for the route's name.
+std::string describe(const std::vector<TlvCondition>& conditions) {
+  std::string out;
+  for (const TlvCondition& each : conditions) {
+    out += " " + proxy_protocol::tlv_name(each.selector) + "=";
+    proxy_protocol::append_tlv_value(out, each.octets, each.selector);
+  }
+  return out;
+}
+
 }  // namespace
 
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source) {
@@ -108,7 +147,7 @@ void read_route(Context& context, const YamlNode& node, const Path& path, Route&
   source.node = &node;
   read_match(reader, route.match);
   if (!reader.read("name", route.name)) {
-    route.name = route.match.host + route.match.path;
+    route.name = route.match.host + route.match.path + describe(route.match.tlvs);
     if (route.name.empty()) route.name = "default";
   }
   source.service = reader.value("service");

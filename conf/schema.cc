@@ -49,8 +49,8 @@ constexpr Field access_log_fields[] = {
     {.name = "file", .type = Type::text, .meaning = "Appended to, reopened at SIGUSR1. Default: standard output."},
     {.name = "text",
      .type = Type::format,
-     .meaning = "The template of `format: text`; `${name}` is the JSON record's field of that name, `$$` a "
-                "dollar. Environment variables are not expanded in it."},
+     .meaning = "The template of `format: text`; `${name}` is the JSON record's field of that name, `${tlv.NAME}` a "
+                "received TLV, `$$` a dollar. Environment variables are not expanded in it."},
 };
 
 constexpr Field root_fields[] = {

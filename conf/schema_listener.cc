@@ -151,6 +151,12 @@ constexpr Field match_fields[] = {
      .fallback = "prefix",
      .meaning = "`prefix` compares whole path elements, as a Kubernetes Ingress does: `/api` matches `/api/x` and not "
                 "`/apix`."},
+    {.name = "tlv",
+     .type = Type::texts,
+     .meaning =
+         "TLVs that the PROXY header of the connection must have, each with exactly this value: "
+         "`aws_vpce_id: vpce-0123`. Such routes are tried before one with the same host and path and none, those "
+         "with more of them first."},
 };
 constexpr Field redirect_fields[] = {
     {.name = "scheme", .type = Type::word, .words = "http|https", .meaning = "Default: as requested."},

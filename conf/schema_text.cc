@@ -55,6 +55,8 @@ std::string base_type(const Field& field) {
       return "list of " + join(split_words(field.words), ", ", "`");
     case Type::names:
       return "list of names";
+    case Type::texts:
+      return "map of texts by name";
     case Type::address:
       return "address";
     case Type::ip:
@@ -129,6 +131,8 @@ json::object base_schema(const Field& field) {
     case Type::names:
     case Type::ranges:
       return list_of(json::object{{"type", "string"}});
+    case Type::texts:
+      return {{"type", "object"}, {"additionalProperties", json::object{{"type", json::array{"string", "integer"}}}}};
     case Type::object:
       return reference_to(*field.object);
     case Type::objects:

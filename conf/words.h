@@ -70,6 +70,10 @@ inline constexpr std::array<std::string_view, 27> access_log_variables = {
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
     "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
 
+/// Where the name of any received TLV may stand, for hints.
+inline constexpr std::string_view any_tlv_hint =
+    "a name such as authority, ssl_cn or aws_vpce_id, or any type as 0xE3; see \"Received TLVs\" in the reference";
+
 struct TlvWord {
   std::string_view word;
   proxy_protocol::TlvType type;

@@ -208,6 +208,13 @@ std::optional<TlvSelector> parse_tlv_selector(std::string_view name) {
   return whole(TlvType{octet(type->front())}, TlvText::octets);
 }
 
+std::string tlv_name(const TlvSelector& selector) {
+  const auto* const row = std::ranges::find(registry, selector, &NamedTlv::selector);
+  if (row != std::end(registry)) return std::string(row->name);
+  const auto type = static_cast<std::uint8_t>(selector.type);
+  return {'0', 'x', upper_hex_digits[type >> 4], upper_hex_digits[type & 0xf]};
+}
+
 std::span<const NamedTlv> named_tlvs() { return registry; }
 std::span<const std::string_view> tlv_names() { return registry_names; }
 

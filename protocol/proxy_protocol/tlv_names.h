@@ -2,6 +2,7 @@
 
 #include "protocol/proxy_protocol/tlv.h"
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -38,11 +39,13 @@ struct TlvSelector {
   TlvText text = TlvText::octets;
   std::uint8_t size = 0;  ///< of the value; any other is as if it were absent. 0: any
 
-  friend bool operator==(const TlvSelector&, const TlvSelector&) = default;
+  friend auto operator<=>(const TlvSelector&, const TlvSelector&) = default;
 };
 
 /// One of tlv_names(), or any type as `0xNN` (two hexadecimal digits, any case). nullopt: neither.
 std::optional<TlvSelector> parse_tlv_selector(std::string_view name);
+/// The name that it has: parse_tlv_selector() the other way.
+std::string tlv_name(const TlvSelector& selector);
 
 /// A row of the registry.
 struct NamedTlv {

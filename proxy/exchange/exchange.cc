@@ -107,7 +107,8 @@ bool Exchange::decide() {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return false;
   }
-  route_ = connection_->snapshot->routes[connection_->listener_index]->match(request.host(), request.path());
+  route_ = connection_->snapshot->routes[connection_->listener_index]->match(request.host(), request.path(),
+                                                                             connection_->peer.tlvs);
   if (route_ == nullptr) {
     reply_ = error_reply(404, "no route for this host and path");
     return false;

@@ -28,8 +28,9 @@ class AccessLog {
 /// nullptr when the format is off: the caller then makes no record at all. Throws std::system_error when the file
 /// cannot be opened, std::invalid_argument when the text template is wrong.
 ///
-/// JSON: one object a line, always with the same fields in the same order, null where there is nothing to say. Text:
-/// the template with each `${name}` replaced by that field, `-` where there is nothing to say; `$$` is a dollar sign.
+/// JSON: one object a line, always with the same fields in the same order, null where there is nothing to say; then
+/// `tlvs`, if the client's PROXY header had any of the named ones. Text: the template with each `${name}` replaced by
+/// that field and each `${tlv.NAME}` by that TLV, `-` where there is nothing to say; `$$` is a dollar sign.
 /// Whatever a peer sent, a line stays one line and a quoted value stays within its quotes.
 std::unique_ptr<AccessLog> make_access_log(const conf::AccessLog& conf);
 

@@ -181,6 +181,36 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
   }
 }
 
+/// The text of a received TLV. Only for connections that have some: the room for it is kept for the next one.
+std::string_view tlv_text(std::string_view value, const proxy_protocol::TlvSelector& selector) {
+  thread_local std::string text;
+  text.clear();
+  proxy_protocol::append_tlv_value(text, value, selector);
+  return text;
+}
+
+void append_json_tlvs(LineBuilder& out, const forwarding::PeerInfo& peer) {
+  bool any = false;
+  for (const proxy_protocol::NamedTlv& named : proxy_protocol::named_tlvs()) {
+    if (!named.listed) continue;
+    const auto value = proxy_protocol::find_tlv(peer.tlvs, named.selector);
+    if (!value) continue;
+    out += any ? ",\"" : ",\"tlvs\":{\"";
+    any = true;
+    out += named.name;
+    out += "\":\"";
+    append_json_escaped(out, tlv_text(*value, named.selector));
+    out += '"';
+  }
+  if (any) out += '}';
+}
+
+void append_text_tlv(LineBuilder& out, const forwarding::PeerInfo* peer, const proxy_protocol::TlvSelector& selector) {
+  const auto value = peer != nullptr ? proxy_protocol::find_tlv(peer->tlvs, selector) : std::nullopt;
+  if (!value) return TextStyle{out}.nothing();
+  TextStyle{out}.string(tlv_text(*value, selector));
+}
+
 /// `{"time":`, `,"request_id":`, … made once.
 std::array<std::string, field_count> make_json_keys() {
   std::array<std::string, field_count> keys;
@@ -188,14 +218,6 @@ std::array<std::string, field_count> make_json_keys() {
     keys[i] = (i == 0 ? "{\"" : ",\"") + std::string(field_names[i]) + "\":";
   }
   return keys;
-}
-
-AccessField find_field(std::string_view name) {
-  const auto found = std::find(field_names.begin(), field_names.end(), name);
-  if (found == field_names.end()) {
-    throw std::invalid_argument("access log template: unknown variable ${" + std::string(name) + "}");
-  }
-  return static_cast<AccessField>(found - field_names.begin());
 }
 
 }  // namespace
@@ -209,6 +231,7 @@ void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& t
     out += keys[i];
     write_field(style, static_cast<AccessField>(i), record, timestamp);
   }
+  if (record.peer != nullptr && !record.peer->tlvs.empty()) append_json_tlvs(out, *record.peer);
   out += "}\n";
 }
 
@@ -223,7 +246,7 @@ AccessTemplate::AccessTemplate(std::string_view text) {
     if (text.starts_with('{')) {
       const std::size_t end = text.find('}');
       if (end == std::string_view::npos) throw std::invalid_argument("access log template: ${ without }");
-      parts_.push_back({std::move(literal), find_field(text.substr(1, end - 1))});
+      parts_.push_back(variable(std::move(literal), text.substr(1, end - 1)));
       literal.clear();
       text.remove_prefix(end + 1);
     } else {
@@ -232,12 +255,29 @@ AccessTemplate::AccessTemplate(std::string_view text) {
     }
   }
   literal += '\n';
-  parts_.push_back({std::move(literal), AccessField::count_});
+  parts_.push_back({std::move(literal), AccessField::count_, std::nullopt});
+}
+
+AccessTemplate::Part AccessTemplate::variable(std::string literal, std::string_view name) {
+  if (name.starts_with("tlv.")) {
+    if (auto tlv = proxy_protocol::parse_tlv_selector(name.substr(4))) {
+      return {std::move(literal), AccessField::count_, std::move(tlv)};
+    }
+  }
+  const auto found = std::find(field_names.begin(), field_names.end(), name);
+  if (found == field_names.end()) {
+    throw std::invalid_argument("access log template: unknown variable ${" + std::string(name) + "}");
+  }
+  return {std::move(literal), static_cast<AccessField>(found - field_names.begin()), std::nullopt};
 }
 
 void AccessTemplate::append_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) const {
   for (const Part& part : parts_) {
     out += part.literal;
+    if (part.tlv) {
+      append_text_tlv(out, record.peer, *part.tlv);
+      continue;
+    }
     write_field(TextStyle{out}, part.field, record, timestamp);
   }
 }

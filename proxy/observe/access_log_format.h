@@ -1,11 +1,13 @@
 #pragma once
 
+#include "protocol/proxy_protocol/tlv_names.h"
 #include "proxy/observe/access_record.h"
 #include "proxy/observe/line_builder.h"
 #include "proxy/observe/timestamp.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,10 +48,12 @@ enum class AccessField : std::uint8_t {
 };
 std::span<const std::string_view> access_field_names();
 
-/// Appends `record` as one JSON object and a newline.
+/// Appends `record` as one JSON object and a newline. Behind the fields comes `tlvs`, if the connection has any of
+/// those that named_tlvs() lists: an object of their texts by name.
 void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp);
 
-/// A text template, taken apart once. Throws std::invalid_argument for an unknown variable or an unclosed `${`.
+/// A text template, taken apart once. Its variables are the fields, and `tlv.NAME` with a name that
+/// parse_tlv_selector() knows. Throws std::invalid_argument for an unknown variable or an unclosed `${`.
 class AccessTemplate {
  public:
   explicit AccessTemplate(std::string_view text);
@@ -60,7 +64,9 @@ class AccessTemplate {
   struct Part {
     std::string literal;                      ///< comes first
     AccessField field = AccessField::count_;  ///< count_: none
+    std::optional<proxy_protocol::TlvSelector> tlv = {};
   };
+  static Part variable(std::string literal, std::string_view name);
   std::vector<Part> parts_;
 };
 

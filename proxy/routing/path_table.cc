@@ -1,11 +1,9 @@
 #include "proxy/routing/path_table.h"
 
-#include <unordered_set>
+#include <unordered_map>
 
 namespace telltale::proxy {
 namespace {
-
-using Entry = HashIndex<const conf::Route*>::Entry;
 
 std::uint64_t hash_of(std::string_view text) {
   RollingHash hash;
@@ -13,23 +11,47 @@ std::uint64_t hash_of(std::string_view text) {
   return hash.value();
 }
 
-/// Collects entries, keeping the first of those with the same key.
-class EntryList {
- public:
-  void add(std::string_view key, const conf::Route* route) {
-    if (seen_.emplace(key).second) entries_.push_back({hash_of(key), std::string(key), route});
-  }
-  std::vector<Entry> take() { return std::move(entries_); }
-
- private:
-  std::unordered_set<std::string> seen_;
-  std::vector<Entry> entries_;
-};
-
 }  // namespace
 
-PathTable::PathTable(const std::vector<const conf::Route*>& routes) {
-  EntryList exact, prefixes;
+PathTable::Choice::Choice(const std::vector<const conf::Route*>& routes) {
+  std::vector<const conf::Route*> with_tlvs;
+  for (const conf::Route* route : routes) {
+    if (!route->match.tlvs.empty()) {
+      with_tlvs.push_back(route);
+    } else if (route_ == nullptr) {
+      route_ = route;
+    }
+  }
+  if (!with_tlvs.empty()) by_tlvs_ = std::make_unique<const TlvTable>(with_tlvs);
+}
+
+/// Gathers the routes of each path.
+class PathTable::Collector {
+ public:
+  void add(std::string_view path, const conf::Route* route) {
+    const auto [at, is_new] = places_.try_emplace(std::string(path), groups_.size());
+    if (is_new) groups_.push_back({at->first, {}});
+    groups_[at->second].routes.push_back(route);
+  }
+  HashIndex<Choice> build() {
+    std::vector<HashIndex<Choice>::Entry> entries;
+    entries.reserve(groups_.size());
+    for (Group& group : groups_) entries.push_back({hash_of(group.path), group.path, Choice(group.routes)});
+    return HashIndex<Choice>(std::move(entries));
+  }
+
+ private:
+  struct Group {
+    std::string path;
+    std::vector<const conf::Route*> routes;
+  };
+  std::unordered_map<std::string, std::size_t> places_;
+  std::vector<Group> groups_;
+};
+
+PathTable::PathTable(const std::vector<const conf::Route*>& routes) : any_({}) {
+  Collector exact, prefixes;
+  std::vector<const conf::Route*> any;
   for (const conf::Route* route : routes) {
     std::string_view path = route->match.path;
     if (!path.empty() && route->match.path_type == conf::PathType::exact) {
@@ -39,28 +61,33 @@ PathTable::PathTable(const std::vector<const conf::Route*>& routes) {
     if (path.ends_with('/')) path.remove_suffix(1);
     if (!path.empty()) {
       prefixes.add(path, route);
-    } else if (!any_) {
-      any_ = route;
+    } else {
+      any.push_back(route);
     }
   }
-  exact_ = HashIndex<const conf::Route*>(exact.take());
-  prefixes_ = HashIndex<const conf::Route*>(prefixes.take());
+  exact_ = exact.build();
+  prefixes_ = prefixes.build();
+  any_ = Choice(any);
 }
 
-const conf::Route* PathTable::match(std::string_view path) const {
+const conf::Route* PathTable::match(std::string_view path, std::string_view tlvs) const {
   const auto is = [](std::string_view text) { return [text](std::string_view key) { return key == text; }; };
   const bool may_be_exact = !exact_.empty() && path.size() <= exact_.longest_key();
   const std::size_t end = std::min(path.size(), may_be_exact ? path.size() : prefixes_.longest_key());
-  const conf::Route* best = any_;
+  const conf::Route* best = any_.match(tlvs);
   RollingHash hash;
   for (std::size_t i = 0; i < end; ++i) {
     hash.add(path[i]);
     const bool element_ends = i + 1 == path.size() || path[i + 1] == '/';
     if (!element_ends || i + 1 > prefixes_.longest_key()) continue;
-    if (const auto* found = prefixes_.find(hash.value(), is(path.substr(0, i + 1)))) best = *found;
+    if (const Choice* found = prefixes_.find(hash.value(), is(path.substr(0, i + 1)))) {
+      if (const conf::Route* route = found->match(tlvs)) best = route;
+    }
   }
   if (may_be_exact) {
-    if (const auto* found = exact_.find(hash.value(), is(path))) return *found;
+    if (const Choice* found = exact_.find(hash.value(), is(path))) {
+      if (const conf::Route* route = found->match(tlvs)) return route;
+    }
   }
   return best;
 }

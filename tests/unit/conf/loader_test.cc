@@ -97,6 +97,10 @@ TEST(Loader, ReportsTheProcessFields) {
        with_top("access_log: {format: text, text: '${clint} ${nope}'}"),
        {"1:34: error: access_log.text: there is no variable \"clint\"",
         "1:34: error: access_log.text: there is no variable \"nope\""}},
+      {"received TLVs",
+       with_top("access_log: {format: text, text: '${tlv.ssl_cn} ${tlv.0xE3} ${tlv.ssl_cm} ${tlv.}'}"),
+       {"1:34: error: access_log.text: there is no TLV \"ssl_cm\"",
+        "1:34: error: access_log.text: there is no TLV \"\""}},
       {"one that is not closed",
        with_top("access_log: {format: text, text: '${client'}"),
        {"1:34: error: access_log.text: a `${` without its `}`"}},
@@ -313,6 +317,51 @@ TEST(Loader, ReportsRoutes) {
       {"a service nobody routes to",
        with_route("{service: web}"),
        {"4:58: warning: services[1].name: no route leads to the service \"other\""}},
+  };
+  expect(cases);
+}
+
+TEST(Loader, ReportsRoutesByTlv) {
+  const auto with_routes = [](std::string_view routes, std::string_view policy = "require") {
+    return "listeners: [{listen: ':80', client_ip: {proxy_protocol: [{from: [192.0.2.1], policy: " +
+           std::string(policy) + "}]}, routes: [\n" + std::string(routes) + "\n]}]\n";
+  };
+  const auto with_tlvs = [&](std::string_view tlvs) {
+    return with_routes("{respond: {}, match: {tlv: " + std::string(tlvs) + "}}");
+  };
+  const Case cases[] = {
+      {"right ones", with_tlvs("{aws_vpce_id: vpce-1, azure_link_id: 7, ssl_client: 7, 0xe3: 'a b', 0xE4: 0x00}"), {}},
+      {"not a map",
+       with_tlvs("[aws_vpce_id]"),
+       {"2:28: error: listeners[0].routes[0].match.tlv: a map is wanted here, not a list"}},
+      {"misspelt",
+       with_tlvs("{aws_vpc_id: x}"),
+       {"2:29: error: listeners[0].routes[0].match.tlv.aws_vpc_id: \"aws_vpc_id\" is not the name of a TLV"}},
+      {"no octet",
+       with_tlvs("{0x100: x, \"\\e\": x}"),
+       {"2:29: error: listeners[0].routes[0].match.tlv.0x100: \"0x100\" is not the name of a TLV",
+        "2:39: error: listeners[0].routes[0].match.tlv.\"\\x1b\": \"\\x1b\" is not the name of a TLV"}},
+      {"values that cannot be",
+       with_tlvs("{azure_link_id: 4294967296, crc32c: abc, authority: '100%', 0xE3: 0x1, ssl_cn: [], alpn: }"),
+       {"2:44: error: listeners[0].routes[0].match.tlv.azure_link_id: \"4294967296\" is no value of this TLV",
+        "2:64: error: listeners[0].routes[0].match.tlv.crc32c: \"abc\" is no value of this TLV",
+        "2:80: error: listeners[0].routes[0].match.tlv.authority: \"100%\" is no value of this TLV",
+        "2:94: error: listeners[0].routes[0].match.tlv.0xE3: \"0x1\" is no value of this TLV",
+        "2:107: error: listeners[0].routes[0].match.tlv.ssl_cn: text is wanted here, not a list",
+        "2:117: error: listeners[0].routes[0].match.tlv.alpn: text is wanted here, not nothing"}},
+      {"one type in two spellings",
+       with_tlvs("{0xe3: a, 0xE3: b}"),
+       {"2:38: error: listeners[0].routes[0].match.tlv.0xE3: \"0xE3\" is given twice"}},
+      {"too many",
+       with_tlvs("{0x41: a, 0x42: a, 0x43: a, 0x44: a, 0x45: a, 0x46: a, 0x47: a, 0x48: a, 0x49: a}"),
+       {"2:28: error: listeners[0].routes[0].match.tlv: these are more than 8 TLVs"}},
+      {"the same match twice, in another order and spelling",
+       with_routes("{respond: {}, match: {tlv: {0xe3: a, alpn: h2}}},\n{respond: {}, match: {tlv: {0xe3: a}}},\n"
+                   "{respond: {}, match: {tlv: {alpn: h2, 0xE3: '0x61'}}},\n{respond: {}}"),
+       {"4:1: warning: listeners[0].routes[2]: this route can never match"}},
+      {"nobody may send a PROXY header",
+       with_routes("{respond: {}, match: {tlv: {alpn: h2}}}", "ignore"),
+       {"2:1: warning: listeners[0].routes[0]: this route can never match"}},
   };
   expect(cases);
 }

@@ -111,7 +111,7 @@ TEST(Model, TakesEveryRouteField) {
   const LoadResult result = load_example("full.yaml");
   ASSERT_TRUE(result.model);
   const auto& routes = result.model->listeners[0].routes;
-  ASSERT_EQ(routes.size(), 4u);
+  ASSERT_EQ(routes.size(), 5u);
   EXPECT_EQ(routes[0].name, "api");
   EXPECT_EQ(routes[0].match.host, "shop.example.com");
   EXPECT_EQ(routes[0].match.path, "/api");
@@ -121,13 +121,19 @@ TEST(Model, TakesEveryRouteField) {
   EXPECT_EQ(routes[1].respond->status, 404u);
   EXPECT_EQ(routes[1].respond->content_type, "text/html");
   EXPECT_EQ(routes[1].respond->body, "<p>none");
-  EXPECT_EQ(routes[2].name, "*.example.com");
-  EXPECT_EQ(routes[2].redirect->scheme, "https");
-  EXPECT_EQ(routes[2].redirect->host, "www.example.com");
-  EXPECT_EQ(routes[2].redirect->path, "/");
-  EXPECT_EQ(routes[2].redirect->status, 301u);
-  EXPECT_EQ(routes[3].name, "default");
-  EXPECT_EQ(routes[3].service, 1u);
+  const auto condition = [](const char* name, std::string octets) {
+    return TlvCondition{proxy_protocol::parse_tlv_selector(name).value(), std::move(octets)};
+  };
+  EXPECT_EQ(routes[2].match.tlvs, (std::vector{condition("ssl_verify", std::string(4, '\0')),
+                                               condition("0xE3", "tenant-7"), condition("aws_vpce_id", "vpce-0123")}));
+  EXPECT_EQ(routes[2].name, "shop.example.com/api ssl_verify=0 0xE3=tenant-7 aws_vpce_id=vpce-0123");
+  EXPECT_EQ(routes[3].name, "*.example.com");
+  EXPECT_EQ(routes[3].redirect->scheme, "https");
+  EXPECT_EQ(routes[3].redirect->host, "www.example.com");
+  EXPECT_EQ(routes[3].redirect->path, "/");
+  EXPECT_EQ(routes[3].redirect->status, 301u);
+  EXPECT_EQ(routes[4].name, "default");
+  EXPECT_EQ(routes[4].service, 1u);
 }
 
 TEST(Model, TakesEveryServiceField) {
@@ -239,6 +245,28 @@ TEST(Expansion, TellsModelsApart) {
       EXPECT_NE(expanded.find(std::string(field.name) + ":"), std::string::npos) << object->name << " " << field.name;
     }
   }
+}
+
+TEST(Expansion, KeepsTlvValuesOctetByOctet) {
+  const LoadResult result = load_text(
+      "listeners: [{listen: ':80', client_ip: {proxy_protocol: [{from: [192.0.2.1], policy: require}]}, routes: ["
+      "{respond: {}, match: {tlv: {authority: 'a%0Db', ssl_cn: ' Müller ', 0xe3: '0x00ff', unique_id: 00FF, "
+      "azure_link_id: 258, crc32c: DEADBEEF, ssl_client_cert: Zm8=}}}]}]");
+  ASSERT_TRUE(result.model) << render(result, "x");
+  const auto& tlvs = result.model->listeners[0].routes[0].match.tlvs;
+  const auto octets = [&](const char* name) {
+    return std::ranges::find(tlvs, proxy_protocol::parse_tlv_selector(name).value(), &TlvCondition::selector)->octets;
+  };
+  EXPECT_EQ(octets("authority"), "a\rb");
+  EXPECT_EQ(octets("ssl_cn"), " Müller ");
+  EXPECT_EQ(octets("0xE3"), std::string("\0\xff", 2));
+  EXPECT_EQ(octets("unique_id"), std::string("\0\xff", 2));
+  EXPECT_EQ(octets("azure_link_id"), std::string("\2\1\0\0", 4));
+  EXPECT_EQ(octets("crc32c"), "\xde\xad\xbe\xef");
+  EXPECT_EQ(octets("ssl_client_cert"), "fo");
+  const LoadResult again = load_text(expand(*result.model));
+  ASSERT_TRUE(again.model) << render(again, "x");
+  EXPECT_EQ(again.model->listeners[0].routes[0].match.tlvs, tlvs);
 }
 
 TEST(Expansion, KeepsDifficultText) {

@@ -228,5 +228,11 @@ TEST(TlvNames, RefuseOtherNames) {
   for (std::size_t i = 0; i < tlv_names().size(); ++i) EXPECT_EQ(tlv_names()[i], named_tlvs()[i].name);
 }
 
+TEST(TlvNames, AreGivenBack) {
+  for (const NamedTlv& named : named_tlvs()) EXPECT_EQ(tlv_name(named.selector), named.name);
+  EXPECT_EQ(tlv_name(parse_tlv_selector("0x0a").value()), "0x0A");
+  EXPECT_EQ(tlv_name(parse_tlv_selector("0x02").value()), "0x02");
+}
+
 }  // namespace
 }  // namespace telltale::proxy_protocol

@@ -1,9 +1,11 @@
 #include "proxy/observe/access_log.h"
 
+#include "protocol/proxy_protocol/serializer.h"
 #include "proxy/observe/access_log_format.h"
 #include "tests/unit/proxy/observe/temporary_directory.h"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -129,6 +131,46 @@ TEST(AccessLog, HostileValuesForgeNeitherLineNorField) {
   }
 }
 
+std::string tlv(int type, std::string_view value) {
+  std::string out;
+  EXPECT_TRUE(proxy_protocol::append_tlv(out, proxy_protocol::TlvType{static_cast<std::uint8_t>(type)}, value));
+  return out;
+}
+
+TEST(AccessLogJson, HasTheNamedTlvsThatCame) {
+  const struct {
+    const char* description;
+    std::string tlvs;
+    const char* json;  ///< empty: no field
+  } rows[] = {
+      {"none", "", ""},
+      {"padding and a checksum say nothing of the client", tlv(4, "\1\2") + tlv(3, "abcd"), ""},
+      {"one without a name", tlv(0xe3, "x"), ""},
+      {"one", tlv(4, "") + tlv(2, "shop.example.com"), R"({"authority":"shop.example.com"})"},
+      {"several, in the registry's order",
+       tlv(0xea, "\1vpce-1") + tlv(0x20, std::string("\1\0\0\0\0", 5) + tlv(0x22, "c\"n")) + tlv(1, ""),
+       R"({"alpn":"","ssl_client":"1","ssl_verify":"0","ssl_cn":"c\"n","aws_vpce_id":"vpce-1"})"},
+      {"one that would forge a line", tlv(2, "\"}\r\n{\"\x1b[31m\xff"), R"({"authority":"\"}%0D%0A{\"%1B[31m%FF"})"},
+  };
+  for (const auto& row : rows) {
+    Example example;
+    example.peer.tlvs = row.tlvs;
+    const std::string line = json_line(example.record);
+    const auto value = json::parse(line);
+    const auto* tlvs = value.as_object().if_contains("tlvs");
+    EXPECT_EQ(tlvs != nullptr ? json::serialize(*tlvs) : "", row.json) << row.description;
+    EXPECT_EQ(line.find('\n'), line.size() - 1) << row.description;
+  }
+}
+
+TEST(AccessLogText, HasAnyTlvByName) {
+  Example example;
+  example.peer.tlvs = tlv(2, "a\"b\n") + tlv(0xe3, "x y") + tlv(4, std::string(2, '\0'));
+  EXPECT_EQ(text_line("${tlv.authority} ${tlv.0xE3} ${tlv.noop} ${tlv.ssl_cn}", example.record),
+            "a\\x22b%0A x y 0000 -\n");
+  EXPECT_EQ(text_line("${tlv.authority}", {}), "-\n");
+}
+
 TEST(AccessLogText, FillsTheTemplate) {
   const Example example;
   AccessRecord nothing;
@@ -162,7 +204,8 @@ TEST(AccessLogText, EveryVariableIsKnown) {
 }
 
 TEST(AccessLogText, RefusesWhatItDoesNotKnow) {
-  for (const char* text : {"${cleint}", "${}", "${client", "${client }", "a ${b} c", "${"}) {
+  for (const char* text : {"${cleint}", "${}", "${client", "${tlv}", "${tlv.}", "${tlv.ssl}", "${TLV.alpn}",
+                           "${client }", "a ${b} c", "${"}) {
     EXPECT_NE(check_access_log_template(text), "") << text;
     EXPECT_THROW(make_access_log({conf::AccessLogFormat::text, "/dev/null", text}), std::invalid_argument) << text;
   }

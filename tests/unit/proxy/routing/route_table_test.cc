@@ -1,7 +1,11 @@
 #include "proxy/routing/route_table.h"
 
+#include "protocol/proxy_protocol/serializer.h"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -122,6 +126,92 @@ TEST(RouteTable, TakesExactPathThenLongestPrefixByElement) {
 TEST(RouteTable, KeepsTheFirstOfEqualRoutes) {
   std::vector<conf::Route> routes = {route("h", "/a"), route("H.", "/a/"), route("", "/"), route("*", "")};
   check(routes, {{"same host and prefix in other spellings", "h", "/a", "h /a"}, {"any host", "x", "/", "any /"}});
+}
+
+std::string tlv(int type, std::string_view value) {
+  std::string out;
+  EXPECT_TRUE(proxy_protocol::append_tlv(out, proxy_protocol::TlvType{static_cast<std::uint8_t>(type)}, value));
+  return out;
+}
+
+struct Condition {
+  const char* name;
+  const char* text;
+};
+conf::Route with_tlvs(conf::Route r, std::initializer_list<Condition> conditions) {
+  for (const Condition& each : conditions) {
+    const auto selector = proxy_protocol::parse_tlv_selector(each.name).value();
+    r.match.tlvs.push_back({selector, proxy_protocol::tlv_octets(each.text, selector).value()});
+    r.name += std::string(" ") + each.name + "=" + each.text;
+  }
+  std::ranges::sort(r.match.tlvs, {}, &conf::TlvCondition::selector);
+  return r;
+}
+
+TEST(RouteTable, TriesRoutesThatAskForTlvsFirst) {
+  const auto exact = conf::PathType::exact;
+  const std::vector<conf::Route> routes = {
+      route("h", "/"),
+      with_tlvs(route("h", "/"), {{"aws_vpce_id", "vpce-1"}}),
+      with_tlvs(route("h", "/"), {{"aws_vpce_id", "vpce-2"}}),
+      with_tlvs(route("h", "/"), {{"aws_vpce_id", "vpce-1"}, {"authority", "a"}}),
+      with_tlvs(route("h", "/"), {{"azure_link_id", "7"}}),
+      with_tlvs(route("h", "/"), {{"aws_vpce_id", "vpce-1"}}),
+      with_tlvs(route("h", "/deep"), {{"aws_vpce_id", "vpce-1"}}),
+      with_tlvs(route("h", "/exact", exact), {{"aws_vpce_id", "vpce-1"}}),
+      with_tlvs(route("only.tlv", ""), {{"0xE3", "x"}}),
+      with_tlvs(route("*.tlv", ""), {{"0xE3", "y"}}),
+      route("", "/fallback"),
+  };
+  const std::string one = tlv(0xea, "\x01vpce-1"), two = tlv(0xea, "\x01vpce-2"), a = tlv(2, "a");
+  const std::string seven = tlv(0xee, std::string_view("\x01\x07\0\0\0", 5));
+  struct {
+    const char* description;
+    const char* host;
+    const char* path;
+    std::string tlvs;
+    const char* route;
+  } const cases[] = {
+      {"no TLVs", "h", "/x", "", "h /"},
+      {"other TLVs", "h", "/x", a, "h /"},
+      {"another value", "h", "/x", tlv(0xea, "\x01vpce-3"), "h /"},
+      {"a longer value", "h", "/x", tlv(0xea, "\x01vpce-11"), "h /"},
+      {"a shorter value", "h", "/x", tlv(0xea, "\x01vpce-"), "h /"},
+      {"another subtype", "h", "/x", tlv(0xea, "\x02vpce-1"), "h /"},
+      {"its value", "h", "/x", one, "h / aws_vpce_id=vpce-1"},
+      {"the other's value", "h", "/x", a + two, "h / aws_vpce_id=vpce-2"},
+      {"the first of two TLVs counts", "h", "/x", two + one, "h / aws_vpce_id=vpce-2"},
+      {"more of them go first", "h", "/x", one + a, "h / aws_vpce_id=vpce-1 authority=a"},
+      {"else the first in the file", "h", "/x", seven + one, "h / aws_vpce_id=vpce-1"},
+      {"else the first in the file, the other way", "h", "/x", seven + tlv(0xea, "\x01nope"), "h / azure_link_id=7"},
+      {"a longer prefix", "h", "/deep/x", one, "h /deep aws_vpce_id=vpce-1"},
+      {"a longer prefix that does not fit: the shorter one's", "h", "/deep/x", two, "h / aws_vpce_id=vpce-2"},
+      {"an exact path", "h", "/exact", one, "h =/exact aws_vpce_id=vpce-1"},
+      {"an exact path that does not fit", "h", "/exact", a, "h /"},
+      {"a host that does not fit: the next one's", "only.tlv", "/", tlv(0xe3, "y"), "*.tlv  0xE3=y"},
+      {"none of them fits", "only.tlv", "/", tlv(0xe3, "z"), "-"},
+      {"none of them fits: any host's", "only.tlv", "/fallback", tlv(0xe3, "z"), "any /fallback"},
+      {"a section that is cut", "h", "/x", one.substr(0, one.size() - 1), "h /"},
+  };
+  const RouteTable table(routes);
+  for (const auto& c : cases) {
+    const conf::Route* found = table.match(c.host, c.path, c.tlvs);
+    EXPECT_EQ(found != nullptr ? found->name : "-", c.route) << c.description;
+  }
+  EXPECT_EQ(table.match("h", "/", one), &routes[1]) << "the first of two that ask for the same";
+}
+
+TEST(RouteTable, HoldsManyTlvValuesOfOnePath) {
+  std::vector<conf::Route> routes;
+  for (std::size_t i = 0; i < 10'000; ++i) {
+    const std::string id = std::to_string(i);
+    routes.push_back(with_tlvs(route("", "/"), {{"gcp_psc_connection_id", id.c_str()}}));
+  }
+  const RouteTable table(routes);
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    ASSERT_EQ(table.match("h", "/", tlv(0xe0, routes[i].match.tlvs[0].octets)), &routes[i]);
+  }
+  EXPECT_EQ(table.match("h", "/", tlv(0xe0, std::string(8, '\xff'))), nullptr);
 }
 
 TEST(RouteTable, HasNoRouteWhenEmpty) { check({}, {{"nothing configured", "h", "/", "-"}}); }
