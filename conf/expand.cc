@@ -276,6 +276,10 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
     tlvs.emplace_back(std::ranges::find(tlv_words, type, &TlvWord::type)->word);
   }
   out.list("tlvs", tlvs);
+  std::vector<std::string> passed;
+  for (const auto& selector : propagate.pass_tlvs) passed.push_back(proxy_protocol::tlv_name(selector));
+  out.list("pass_tlvs", passed);
+  out.number("tlv_padding", std::uint64_t{propagate.tlv_padding});
   out.close();
 }
 

@@ -37,11 +37,6 @@ std::string list_of(const std::vector<std::string_view>& words, std::string_view
   return out;
 }
 
-/// A name may be anything, escape sequences included.
-std::string shown_name(const YamlNode& key) {
-  return is_token(key.text) && key.text.size() <= 64 ? key.text : quote(key.text);
-}
-
 }  // namespace
 
 ObjectReader::ObjectReader(Context& context, const YamlNode& node, const Path& path, const Object& object)
@@ -70,7 +65,8 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     const Field& field = object_.fields[i];
     if (field.name != key.text) continue;
     const bool whole = field.type == Type::object || field.type == Type::objects || field.type == Type::endpoints ||
-                       field.type == Type::ranges || field.type == Type::names || field.type == Type::words;
+                       field.type == Type::ranges || field.type == Type::names || field.type == Type::words ||
+                       field.type == Type::texts;
     // `health:` with nothing below is a probe with its defaults; a list with nothing below is as if not given.
     if (value.kind != YamlNode::Kind::null || field.type == Type::object) {
       values_[i] = &value;
@@ -79,7 +75,7 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     }
     return;
   }
-  const std::string shown = shown_name(key);
+  const std::string shown = shown_name(key.text);
   const Path path(path_, shown);
   if (context_.diagnostics.full()) return context_.diagnostics.error(key, path, {});
   if (is_planned(key.text)) {
@@ -119,23 +115,19 @@ bool ObjectReader::is_list(std::string_view field, const YamlNode& node) {
   return false;
 }
 
-std::vector<NamedText> ObjectReader::texts(std::string_view field) {
-  std::vector<NamedText> entries;
-  const YamlNode* node = value(field);
-  if (node == nullptr) return entries;
-  if (node->kind != YamlNode::Kind::map) {
-    error(field, "a map is wanted here, not " + std::string(kind_of(*node)), "each line is `name: value`");
-    return entries;
+bool ObjectReader::is_map_of_entries(std::string_view field, const YamlNode& node) {
+  if (node.kind != YamlNode::Kind::map) {
+    error(field, "a map is wanted here, not " + std::string(kind_of(node)), "lines of `name: value`");
+    return false;
   }
-  Field row = object_.fields[index_of(field)];
-  row.type = Type::text;
-  const Path path(path_, field);
-  for (std::size_t i = 0; i + 1 < node->items.size(); i += 2) {
-    NamedText entry{node->items[i], node->items[i + 1], shown_name(*node->items[i]), {}};
-    if (read_value(context_, *entry.place, Path(path, entry.shown), row, entry.text))
-      entries.push_back(std::move(entry));
-  }
-  return entries;
+  const std::uint64_t most = object_.fields[index_of(field)].max;
+  if (node.items.size() / 2 <= most) return true;
+  error(field, "too many entries", "at most " + std::to_string(most));
+  return false;
+}
+
+std::string ObjectReader::shown_name(std::string_view name) {
+  return is_token(name) && name.size() <= 64 ? std::string(name) : quote(name);
 }
 
 bool ObjectReader::read_word_instead(std::string_view field, std::string& word) {

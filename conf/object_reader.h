@@ -36,14 +36,6 @@ struct Ranges {
   net::CidrSet set() const;
 };
 
-/// An entry of a map whose names the table does not know.
-struct NamedText {
-  const YamlNode* name;
-  const YamlNode* place;  ///< of the text
-  std::string shown;      ///< the name as it may stand in a path
-  std::string text;
-};
-
 // One value, by the row of the table that it belongs to. False, and `out` left alone, when it is wrong: that is in the
 // diagnostics then.
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, std::string& out);
@@ -117,8 +109,18 @@ class ObjectReader {
     for (std::size_t i = 0; i < node->items.size(); ++i) use(*node->items[i], Path(path, i), i);
   }
 
-  /// The entries of a map of texts, those that are right so far; the rest is reported, as is anything but a map.
-  std::vector<NamedText> texts(std::string_view field);
+  /// Calls `use(key, value, path)` for each entry of a map whose keys are free; anything but a map, and more entries
+  /// than the row's `max`, are reported.
+  template <class F>
+  void entries(std::string_view field, F&& use) {
+    const YamlNode* node = value(field);
+    if (node == nullptr || !is_map_of_entries(field, *node)) return;
+    const Path path(path_, field);
+    for (std::size_t i = 0; i + 1 < node->items.size(); i += 2) {
+      const std::string shown = shown_name(node->items[i]->text);
+      use(*node->items[i], *node->items[i + 1], Path(path, shown));
+    }
+  }
 
   void error(std::string_view field, std::string message, std::string hint = {}) {
     context_.diagnostics.error(place(field), Path(path_, field), std::move(message), std::move(hint));
@@ -138,6 +140,9 @@ class ObjectReader {
  private:
   std::size_t index_of(std::string_view field) const;
   bool is_list(std::string_view field, const YamlNode& node);
+  bool is_map_of_entries(std::string_view field, const YamlNode& node);
+  /// A name from the file may be anything, escape sequences included.
+  static std::string shown_name(std::string_view name);
   void take(const YamlNode& key, const YamlNode& value);
   void check_presence();
 

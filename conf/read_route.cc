@@ -31,29 +31,27 @@ std::string host_problem(std::string_view host, std::string& hint) {
 }
 
 void read_tlv_conditions(ObjectReader& match, std::vector<TlvCondition>& conditions) {
-  const Path path(match.path(), "tlv");
-  for (const NamedText& each : match.texts("tlv")) {
+  Field row = *find_field(schema::match, "tlv");
+  row.type = Type::text;
+  match.entries("tlv", [&](const YamlNode& key, const YamlNode& value, const Path& path) {
     Diagnostics& diagnostics = match.context().diagnostics;
-    const Path place(path, each.shown);
-    const auto selector = proxy_protocol::parse_tlv_selector(each.name->text);
+    const auto selector = proxy_protocol::parse_tlv_selector(key.text);
     if (!selector) {
-      diagnostics.error(*each.name, place, quote(each.name->text) + " is not the name of a TLV",
-                        did_you_mean(each.name->text, proxy_protocol::tlv_names(), std::string(any_tlv_hint)));
-      continue;
+      return diagnostics.error(key, path, quote(key.text) + " is not the name of a TLV",
+                               did_you_mean(key.text, proxy_protocol::tlv_names(), std::string(any_tlv_hint)));
     }
-    auto octets = proxy_protocol::tlv_octets(each.text, *selector);
+    std::string text;
+    if (!read_value(match.context(), value, path, row, text)) return;
+    auto octets = proxy_protocol::tlv_octets(text, *selector);
     if (!octets) {
-      diagnostics.error(*each.place, place, quote(each.text) + " is no value of this TLV",
-                        std::string(proxy_protocol::describe_tlv_text(*selector)));
-    } else if (std::ranges::find(conditions, *selector, &TlvCondition::selector) != conditions.end()) {
-      diagnostics.error(*each.name, place, quote(each.name->text) + " is given twice");
-    } else {
-      conditions.push_back({*selector, std::move(*octets)});
+      return diagnostics.error(value, path, quote(text) + " is no value of this TLV",
+                               std::string(proxy_protocol::describe_tlv_text(*selector)));
     }
-  }
-  if (conditions.size() > max_tlv_conditions) {
-    match.error("tlv", "these are more than " + std::to_string(max_tlv_conditions) + " TLVs");
-  }
+    if (std::ranges::find(conditions, *selector, &TlvCondition::selector) != conditions.end()) {
+      return diagnostics.error(key, path, quote(key.text) + " is given twice");
+    }
+    conditions.push_back({*selector, std::move(*octets)});
+  });
   std::ranges::sort(conditions, {}, &TlvCondition::selector);
 }
 

@@ -1,4 +1,5 @@
 #include "conf/read.h"
+#include "conf/suggest.h"
 #include "conf/text.h"
 
 #include <algorithm>
@@ -100,6 +101,45 @@ void warn_of_pass(ObjectReader& reader, std::string_view field, forwarding::List
                  "append keeps what a trusted hop wrote");
 }
 
+/// Why a received TLV cannot go on; empty: it can.
+std::string passing_problem(const proxy_protocol::TlvSelector& selector, const forwarding::Propagate& propagate,
+                            std::string& hint) {
+  using proxy_protocol::TlvType;
+  if (selector.type == TlvType::ssl && selector.place != proxy_protocol::TlvSelector::Place::value) {
+    hint = "`tlvs: [ssl]`";
+    return " is a part of the SSL TLV, which goes on as a whole";
+  }
+  if (selector.type == TlvType::crc32c || selector.type == TlvType::noop) {
+    hint = selector.type == TlvType::crc32c ? "`tlvs: [crc32c]` writes one" : "`tlv_padding` writes one";
+    return " is of the header that it came in, and never goes on";
+  }
+  if (std::ranges::find(propagate.tlvs, selector.type) != propagate.tlvs.end()) {
+    hint = "remove it here or there";
+    return " is written by `tlvs` already";
+  }
+  if (std::ranges::find(propagate.pass_tlvs, selector) != propagate.pass_tlvs.end()) return " is given twice";
+  return {};
+}
+
+void read_passed_tlvs(ObjectReader& reader, forwarding::Propagate& propagate) {
+  Field row = *find_field(schema::propagate, "pass_tlvs");
+  row.type = Type::text;
+  reader.each("pass_tlvs", [&](const YamlNode& item, const Path& path, std::size_t) {
+    std::string name;
+    if (!read_value(reader.context(), item, path, row, name)) return;
+    const auto selector = proxy_protocol::parse_tlv_selector(name);
+    std::string hint;
+    if (!selector) {
+      hint = did_you_mean(name, proxy_protocol::tlv_names(), std::string(any_tlv_hint));
+      if (name == "ssl") hint = "`tlvs: [ssl]` passes it on";
+    }
+    const std::string problem =
+        selector ? passing_problem(*selector, propagate, hint) : std::string(" is not the name of a TLV");
+    if (!problem.empty()) return reader.context().diagnostics.error(item, path, quote(name) + problem, hint);
+    propagate.pass_tlvs.push_back(*selector);
+  });
+}
+
 void check_probe_fields(ObjectReader& reader, const Health& health) {
   if (health.kind != ProbeKind::tcp) return;
   const auto only_http = [&](std::string_view field) {
@@ -155,13 +195,19 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
   propagate.proxy_protocol = version != "off";
   if (version == "v1") propagate.proxy_version = proxy_protocol::Version::v1;
   std::vector<std::string> tlvs;
-  if (!reader.read("tlvs", tlvs)) return;
-  if (known && version != "v2" && !tlvs.empty()) {
-    reader.error("tlvs", "only a PROXY header of version 2 has TLVs", "add `proxy_protocol: v2`");
-  }
+  reader.read("tlvs", tlvs);
   for (const std::string& each : tlvs) {
     propagate.tlvs.push_back(std::ranges::find(tlv_words, each, &TlvWord::word)->type);
   }
+  read_passed_tlvs(reader, propagate);
+  reader.read("tlv_padding", propagate.tlv_padding);
+  if (!known || version == "v2") return;
+  const auto needs_v2 = [&](std::string_view field) {
+    reader.error(field, "only a PROXY header of version 2 has TLVs", "add `proxy_protocol: v2`");
+  };
+  if (!propagate.tlvs.empty()) needs_v2("tlvs");
+  if (!propagate.pass_tlvs.empty()) needs_v2("pass_tlvs");
+  if (propagate.tlv_padding > 0) needs_v2("tlv_padding");
 }
 
 void read_service(Context& context, const YamlNode& node, const Path& path, Service& service) {

@@ -22,7 +22,7 @@ enum class Type : std::uint8_t {
   word,       ///< one of `words`
   words,      ///< a list of them
   names,      ///< a list of texts
-  texts,      ///< a map from names to texts; the reader knows which names there are
+  texts,      ///< a map of free names to texts, up to `max`
   address,    ///< host:port, [v6]:port, :port, unix:/path
   ip,         ///< a numeric IP address
   ranges,     ///< a list of CIDRs, addresses, and the word unix

@@ -1,4 +1,5 @@
 // The rows of `listeners:`.
+#include "conf/model.h"
 #include "conf/schema.h"
 
 namespace telltale::conf {
@@ -153,6 +154,7 @@ constexpr Field match_fields[] = {
                 "`/apix`."},
     {.name = "tlv",
      .type = Type::texts,
+     .max = max_tlv_conditions,
      .meaning =
          "TLVs that the PROXY header of the connection must have, each with exactly this value: "
          "`aws_vpce_id: vpce-0123`. Such routes are tried before one with the same host and path and none, those "

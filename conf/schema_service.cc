@@ -137,9 +137,23 @@ constexpr Field propagate_fields[] = {
                 "another."},
     {.name = "tlvs",
      .type = Type::words,
-     .words = "authority|alpn|unique_id|crc32c",
+     .words = "authority|alpn|unique_id|crc32c|ssl|netns",
      .fallback = "[]",
-     .meaning = "With `proxy_protocol: v2`: what the header says besides the addresses."},
+     .meaning = "With `proxy_protocol: v2`: what the header says besides the addresses. `unique_id` is the id of the "
+                "request that the connection was opened for. `ssl`, with all of its parts, and `netns` are those that "
+                "the client's PROXY header had."},
+    {.name = "pass_tlvs",
+     .type = Type::names,
+     .fallback = "[]",
+     .meaning =
+         "With `proxy_protocol: v2`: TLVs of the client's PROXY header that go on as they came, by name or type: "
+         "`[aws_vpce_id, 0xE3]`."},
+    {.name = "tlv_padding",
+     .type = Type::integer,
+     .min = 0,
+     .max = 1024,
+     .fallback = "0",
+     .meaning = "With `proxy_protocol: v2`: a NOOP TLV makes the header's length a multiple of this. 0: none."},
 };
 constexpr Field service_timeouts_fields[] = {
     {.name = "connect",

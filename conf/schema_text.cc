@@ -56,7 +56,7 @@ std::string base_type(const Field& field) {
     case Type::names:
       return "list of names";
     case Type::texts:
-      return "map of texts by name";
+      return "map of texts, at most " + plain(field.max);
     case Type::address:
       return "address";
     case Type::ip:
@@ -132,7 +132,9 @@ json::object base_schema(const Field& field) {
     case Type::ranges:
       return list_of(json::object{{"type", "string"}});
     case Type::texts:
-      return {{"type", "object"}, {"additionalProperties", json::object{{"type", json::array{"string", "integer"}}}}};
+      return {{"type", "object"},
+              {"maxProperties", field.max},
+              {"additionalProperties", json::object{{"type", json::array{"string", "integer"}}}}};
     case Type::object:
       return reference_to(*field.object);
     case Type::objects:

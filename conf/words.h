@@ -78,11 +78,13 @@ struct TlvWord {
   std::string_view word;
   proxy_protocol::TlvType type;
 };
-inline constexpr std::array<TlvWord, 4> tlv_words = {{
+inline constexpr std::array<TlvWord, 6> tlv_words = {{
     {"authority", proxy_protocol::TlvType::authority},
     {"alpn", proxy_protocol::TlvType::alpn},
     {"unique_id", proxy_protocol::TlvType::unique_id},
     {"crc32c", proxy_protocol::TlvType::crc32c},
+    {"ssl", proxy_protocol::TlvType::ssl},
+    {"netns", proxy_protocol::TlvType::netns},
 }};
 
 }  // namespace telltale::conf

@@ -3,6 +3,7 @@
 #include "protocol/forwarding/forwarded.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/list.h"
+#include "protocol/forwarding/passed_tlvs.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/header_block.h"
 
@@ -314,8 +315,12 @@ proxy_protocol::Header make_proxy_header(const Propagate& propagate, const Reque
       proxy_protocol::append_tlv(header.tlvs, type, "http/1.1");
     } else if (type == proxy_protocol::TlvType::authority && !without_port(facts.host).empty()) {
       proxy_protocol::append_tlv(header.tlvs, type, without_port(facts.host));
+    } else if (type == proxy_protocol::TlvType::ssl || type == proxy_protocol::TlvType::netns) {
+      // What a listener of ours saw of TLS will go before what the hop in front was told.
+      pass_tlv(header.tlvs, type, facts.peer.tlvs);
     }
   }
+  pass_tlvs(header.tlvs, propagate.pass_tlvs, facts.peer.tlvs);
   return header;
 }
 

@@ -3,6 +3,7 @@
 #include "protocol/forwarding/client_address.h"
 #include "protocol/proxy_protocol/header.h"
 #include "protocol/proxy_protocol/serializer.h"
+#include "protocol/proxy_protocol/tlv_names.h"
 
 #include <cstdint>
 #include <string>
@@ -32,7 +33,9 @@ struct Propagate {
   bool via = true;  ///< `Via: 1.1 telltale`, RFC 9110 7.6.3
   bool proxy_protocol = false;
   proxy_protocol::Version proxy_version = proxy_protocol::Version::v2;
-  std::vector<proxy_protocol::TlvType> tlvs;  ///< of alpn, authority, unique_id, crc32c; v2 only
+  std::vector<proxy_protocol::TlvType> tlvs;  ///< of alpn, authority, unique_id, crc32c, ssl, netns; v2 only
+  std::vector<proxy_protocol::TlvSelector> pass_tlvs;  ///< received ones that go on; whole TLVs; v2 only
+  std::uint16_t tlv_padding = 0;  ///< the header's length is made a multiple of this with a NOOP; 0: as it is
 };
 
 /// What the builders need of one request besides its fields.
@@ -55,8 +58,8 @@ bool keeps_field(http::FieldId id, std::string_view name, const HeaderTrust& tru
 void append_identity_fields(std::string& out, const http::HeaderBlock& fields, const HeaderTrust& trust,
                             const Propagate& propagate, const RequestFacts& facts);
 
-/// The PROXY header that an upstream connection for this request must open with, but for its unique_id and crc32c:
-/// from the client (resolved) to the destination the client aimed at. Its serialised form is the identity in the
+/// The PROXY header that an upstream connection for this request must open with, but for its unique_id, padding and
+/// crc32c: from the client (resolved) to the destination the client aimed at. Its serialised form is the identity in the
 /// connection pool's key. A client without an address gives LOCAL / UNKNOWN.
 proxy_protocol::Header make_proxy_header(const Propagate& propagate, const RequestFacts& facts);
 

@@ -115,13 +115,23 @@ void append_tlvs(std::string& out, std::string_view section) {
     if (tlv.type != TlvType::crc32c) append_tlv(out, tlv.type, tlv.value);
 }
 
+// Spec 2.2.4: a NOOP fills 3 octets or more. `size` is that of the header without it.
+void append_padding(std::string& out, std::size_t size, std::size_t pad_to) {
+  if (pad_to == 0 || size % pad_to == 0) return;
+  std::size_t missing = pad_to - size % pad_to;
+  while (missing < TlvRange::head_size) missing += pad_to;
+  out += static_cast<char>(TlvType::noop);
+  append16(out, missing - TlvRange::head_size);
+  out.append(missing - TlvRange::head_size, '\0');
+}
+
 // Spec 2.2.3: zeros first, then the checksum of the whole in their place.
 void fill_crc32c(std::string& out, std::size_t begin) {
   const std::uint32_t crc = Crc32c().update(std::string_view(out).substr(begin)).finish();
   for (std::size_t i = 0; i < v2::crc32c_size; ++i) out[out.size() - 1 - i] = static_cast<char>(crc >> (8 * i));
 }
 
-bool serialize_v2(const Header& header, std::string& out, bool with_crc32c) {
+bool serialize_v2(const Header& header, std::string& out, bool with_crc32c, std::size_t pad_to) {
   if (!TlvRange(header.tlvs).well_formed()) return false;
   const Endpoints ends = endpoints_of(header);
   if (ends.family == Family::unix &&
@@ -135,6 +145,8 @@ bool serialize_v2(const Header& header, std::string& out, bool with_crc32c) {
   out.append(2, '\0');
   append_block(out, ends, header);
   append_tlvs(out, header.tlvs);
+  const std::size_t crc32c_tlv_size = with_crc32c ? TlvRange::head_size + v2::crc32c_size : 0;
+  append_padding(out, out.size() - begin + crc32c_tlv_size, pad_to);
   if (with_crc32c) append_tlv(out, TlvType::crc32c, std::string_view("\0\0\0\0", v2::crc32c_size));
 
   const std::size_t length = out.size() - begin - v2::fixed_size;
@@ -158,8 +170,8 @@ bool append_tlv(std::string& tlvs, TlvType type, std::string_view value) {
   return true;
 }
 
-bool serialize(const Header& header, std::string& out, bool with_crc32c) {
-  if (header.version == Version::v2) return serialize_v2(header, out, with_crc32c);
+bool serialize(const Header& header, std::string& out, bool with_crc32c, std::size_t pad_to) {
+  if (header.version == Version::v2) return serialize_v2(header, out, with_crc32c, pad_to);
   serialize_v1(header, out);
   return true;
 }

@@ -3,6 +3,7 @@
 #include "protocol/proxy_protocol/header.h"
 #include "protocol/proxy_protocol/tlv.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ bool append_tlv(std::string& tlvs, TlvType type, std::string_view value);
 /// - v1 has no TLVs, no Unix paths and no datagrams: header.tlvs is ignored there, the others are `UNKNOWN`.
 /// - A crc32c TLV in header.tlvs is never copied: it was that of other octets. With `with_crc32c` (v2) one is computed
 ///   over the whole header and put last.
-bool serialize(const Header& header, std::string& out, bool with_crc32c = false);
+/// - With `pad_to` (v2) a NOOP TLV makes the size of the whole header a multiple of it. Before the crc32c.
+bool serialize(const Header& header, std::string& out, bool with_crc32c = false, std::size_t pad_to = 0);
 
 }  // namespace telltale::proxy_protocol

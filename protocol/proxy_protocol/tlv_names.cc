@@ -192,11 +192,6 @@ std::optional<std::string_view> part_of(std::string_view value, const TlvSelecto
   return std::nullopt;
 }
 
-bool is_meant(const Tlv& tlv, const TlvSelector& selector) {
-  if (tlv.type != selector.type) return false;
-  return selector.place != Place::subtype || (!tlv.value.empty() && octet(tlv.value[0]) == selector.sub);
-}
-
 }  // namespace
 
 std::optional<TlvSelector> parse_tlv_selector(std::string_view name) {
@@ -218,9 +213,14 @@ std::string tlv_name(const TlvSelector& selector) {
 std::span<const NamedTlv> named_tlvs() { return registry; }
 std::span<const std::string_view> tlv_names() { return registry_names; }
 
+bool selects(const TlvSelector& selector, const Tlv& tlv) {
+  if (tlv.type != selector.type) return false;
+  return selector.place != Place::subtype || (!tlv.value.empty() && octet(tlv.value[0]) == selector.sub);
+}
+
 std::optional<std::string_view> find_tlv(std::string_view section, const TlvSelector& selector) {
   for (const Tlv& tlv : TlvRange(section)) {
-    if (!is_meant(tlv, selector)) continue;
+    if (!selects(selector, tlv)) continue;
     // Never one field of this SSL TLV and another of the next: they would be two hops' words about one client.
     if (tlv.type == TlvType::ssl && selector.place != Place::value && tlv.value.size() < ssl_head_size) break;
     const auto value = part_of(tlv.value, selector);

@@ -60,6 +60,9 @@ std::span<const NamedTlv> named_tlvs();
 /// Their names, for "did you mean".
 std::span<const std::string_view> tlv_names();
 
+/// Whether this TLV is one that the selector means, or means a part of.
+bool selects(const TlvSelector& selector, const Tlv& tlv);
+
 /// The raw value. nullopt: the section has it not, or it is not of the selector's size. A view into `section`.
 std::optional<std::string_view> find_tlv(std::string_view section, const TlvSelector& selector);
 

@@ -141,8 +141,11 @@ bool Exchange::open_upstream() {
     ++tries_;
     try_began_ = EventLoop::Clock::now();
 
-    std::string proxy_header;
-    std::string identity = proxy_identity(proxy_header);
+    std::string proxy_header, identity;
+    if (!make_proxy_header(proxy_header, identity)) {
+      failure_ = {make_error_code(boost::system::errc::message_size), Side::proxy, Phase::request_write, false};
+      return false;
+    }
     connecting_ = false;
     auto connection = worker_.pools[endpoint_->index]->acquire(identity);
     if (connection != nullptr && !std::exchange(retry_stale_, false)) {
@@ -168,18 +171,18 @@ bool Exchange::open_upstream() {
   }
 }
 
-/// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection.
-std::string Exchange::proxy_identity(std::string& header_octets) const {
+/// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection. False:
+/// it would be too long, and a backend must not be reached without it.
+bool Exchange::make_proxy_header(std::string& octets, std::string& identity) const {
   const auto& propagate = service_->conf().propagate;
-  std::string identity;
-  if (!propagate.proxy_protocol) return identity;
+  if (!propagate.proxy_protocol) return true;
   auto header = forwarding::make_proxy_header(propagate, facts());
-  proxy_protocol::serialize(header, identity);
+  if (!proxy_protocol::serialize(header, identity)) return false;
   if (contains(propagate.tlvs, proxy_protocol::TlvType::unique_id)) {
     proxy_protocol::append_tlv(header.tlvs, proxy_protocol::TlvType::unique_id, octets_of(id_));
   }
-  proxy_protocol::serialize(header, header_octets, contains(propagate.tlvs, proxy_protocol::TlvType::crc32c));
-  return identity;
+  return proxy_protocol::serialize(header, octets, contains(propagate.tlvs, proxy_protocol::TlvType::crc32c),
+                                   propagate.tlv_padding);
 }
 
 /// After a try failed: may another one be made? Only before any octet reached the client and none was sent upstream,

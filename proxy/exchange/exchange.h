@@ -39,7 +39,7 @@ class Exchange {
   void begin(DownstreamSide& client, const ConnectionContext& connection);
   bool decide();
   bool open_upstream();
-  std::string proxy_identity(std::string& header_octets) const;
+  bool make_proxy_header(std::string& octets, std::string& identity) const;
   bool may_retry();
   forwarding::RequestFacts facts() const;
   bool keep_alive() const;

@@ -76,6 +76,8 @@ BAD = [
     ("v2 over the cap", proxy_v2(*V4, tlvs=[(4, bytes(4096 - 12 - 2))]) + GET, "malformed"),
     ("v2 with a TLV past its end", proxy_v2_raw(PROXY, INET << 4 | 1, ADDRESSES + b"\x02\x00\x10abc") + GET, "malformed"),
     ("v2 with a cut TLV head", proxy_v2_raw(PROXY, INET << 4 | 1, ADDRESSES + b"\x02\x00") + GET, "malformed"),
+    ("v2 with an SSL TLV of four octets", proxy_v2(*V4, tlvs=[(0x20, b"\1\0\0\0")]) + GET, "malformed"),
+    ("v2 with an SSL sub-TLV past its end", proxy_v2(*V4, tlvs=[(0x20, b"\1\0\0\0\0\x22\0\x05name"), (2, b"h")]) + GET, "malformed"),
     ("v2 with a wrong CRC32C", proxy_v2(*V4, tlvs=[(3, b"\1\2\3\4")]) + GET, "malformed"),
     ("v2 with a CRC32C of three octets", proxy_v2(*V4, tlvs=[(3, b"\1\2\3")]) + GET, "malformed"),
     ("v1 twice", proxy_v1(*V4) * 2 + GET, "header_twice"),

@@ -5,6 +5,7 @@ Standard library only. Nothing here sleeps for a fixed time: every wait is for a
 
 from .backend import Backend, Connection, http_handler
 from .case import ProxyTest, main
+from .certificates import self_signed
 from .client import Client
 from .config import config, listener, local_node, service
 from .curl import curl
@@ -46,6 +47,7 @@ __all__ = [
     "proxy_v2",
     "refused_address",
     "respond",
+    "self_signed",
     "service",
     "wait_stable",
     "wait_until",

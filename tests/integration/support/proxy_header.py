@@ -9,7 +9,7 @@ from .messages import ProtocolError
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 LOCAL, PROXY = 0, 1
 UNSPEC, INET, INET6, UNIX = 0, 1, 2, 3
-TLV_ALPN, TLV_AUTHORITY, TLV_CRC32C, TLV_NOOP, TLV_UNIQUE_ID = 1, 2, 3, 4, 5
+TLV_ALPN, TLV_AUTHORITY, TLV_CRC32C, TLV_NOOP, TLV_UNIQUE_ID, TLV_SSL, TLV_NETNS = 1, 2, 3, 4, 5, 0x20, 0x30
 
 
 def _crc32c_table():
@@ -64,6 +64,11 @@ def proxy_v1(source, destination=("203.0.113.140", 80)) -> bytes:
 
 def tlv(kind: int, value: bytes) -> bytes:
     return struct.pack("!BH", kind, len(value)) + value
+
+
+def ssl_tlv(client: int, verify: int, sub_tlvs=()) -> tuple:
+    """(type, value) of the SSL TLV: client flags, verify field, sub-TLVs."""
+    return TLV_SSL, struct.pack("!BI", client, verify) + b"".join(tlv(t, v) for t, v in sub_tlvs)
 
 
 def proxy_v2_raw(command, family_transport, payload, length=None, version=2) -> bytes:

@@ -354,7 +354,7 @@ TEST(Loader, ReportsRoutesByTlv) {
        {"2:38: error: listeners[0].routes[0].match.tlv.0xE3: \"0xE3\" is given twice"}},
       {"too many",
        with_tlvs("{0x41: a, 0x42: a, 0x43: a, 0x44: a, 0x45: a, 0x46: a, 0x47: a, 0x48: a, 0x49: a}"),
-       {"2:28: error: listeners[0].routes[0].match.tlv: these are more than 8 TLVs"}},
+       {"2:28: error: listeners[0].routes[0].match.tlv: too many entries"}},
       {"the same match twice, in another order and spelling",
        with_routes("{respond: {}, match: {tlv: {0xe3: a, alpn: h2}}},\n{respond: {}, match: {tlv: {0xe3: a}}},\n"
                    "{respond: {}, match: {tlv: {alpn: h2, 0xE3: '0x61'}}},\n{respond: {}}"),
@@ -441,9 +441,35 @@ TEST(Loader, ReportsServices) {
        with_service("endpoints: [10.0.0.1:80], propagate: {tlvs: [authority], proxy_protocol: v1}"),
        {"3:59: error: services[0].propagate.tlvs: only a PROXY header of version 2 has TLVs"}},
       {"TLVs",
-       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, ssl, alpn]}"),
-       {"3:86: error: services[0].propagate.tlvs[1]: \"ssl\" is not one of authority, alpn, unique_id, crc32c",
-        "3:91: error: services[0].propagate.tlvs[2]: \"alpn\" is given twice"}},
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, sll, alpn, noop]}"),
+       {"3:86: error: services[0].propagate.tlvs[1]: \"sll\" is not one of authority, alpn, unique_id, crc32c, ssl, "
+        "netns",
+        "3:91: error: services[0].propagate.tlvs[2]: \"alpn\" is given twice",
+        "3:97: error: services[0].propagate.tlvs[3]: \"noop\" is not one of authority, alpn, unique_id, crc32c, ssl, "
+        "netns"}},
+      {"TLVs that go on",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [ssl, netns, crc32c], pass_tlvs: "
+                    "[authority, unique_id, alpn, aws_vpce_id, azure_link_id, gcp_psc_connection_id, 0xE3, 0x31]}"),
+       {}},
+      {"TLVs that cannot go on",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, ssl], pass_tlvs: [\n"
+                    "aws, ssl,\nssl_cn, crc32c, 0x04,\n0x01, 0x20,\n0xe3, 0xE3]}"),
+       {"4:1: error: services[0].propagate.pass_tlvs[0]: \"aws\" is not the name of a TLV",
+        "4:6: error: services[0].propagate.pass_tlvs[1]: \"ssl\" is not the name of a TLV",
+        "5:1: error: services[0].propagate.pass_tlvs[2]: \"ssl_cn\" is a part of the SSL TLV, which goes on as a whole",
+        "5:9: error: services[0].propagate.pass_tlvs[3]: \"crc32c\" is of the header that it came in, and never goes "
+        "on",
+        "5:17: error: services[0].propagate.pass_tlvs[4]: \"0x04\" is of the header that it came in, and never goes on",
+        "6:1: error: services[0].propagate.pass_tlvs[5]: \"0x01\" is written by `tlvs` already",
+        "6:7: error: services[0].propagate.pass_tlvs[6]: \"0x20\" is written by `tlvs` already",
+        "7:7: error: services[0].propagate.pass_tlvs[8]: \"0xE3\" is given twice"}},
+      {"TLVs that go on, and padding, without v2",
+       with_service("endpoints: [10.0.0.1:80], propagate: {\npass_tlvs: [alpn],\ntlv_padding: 8}"),
+       {"4:12: error: services[0].propagate.pass_tlvs: only a PROXY header of version 2 has TLVs",
+        "5:14: error: services[0].propagate.tlv_padding: only a PROXY header of version 2 has TLVs"}},
+      {"padding",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlv_padding: 4096}"),
+       {"3:86: error: services[0].propagate.tlv_padding: \"4096\" is out of range"}},
       {"pass",
        with_service("endpoints: [10.0.0.1:80], propagate: {x_forwarded_for: pass, forwarded: pass}"),
        {"3:70: warning: services[0].propagate.x_forwarded_for: `pass` lets through whatever a client wrote, forged or "

@@ -177,7 +177,10 @@ TEST(Model, TakesEveryServiceField) {
   EXPECT_TRUE(propagate.proxy_protocol);
   EXPECT_EQ(propagate.proxy_version, proxy_protocol::Version::v2);
   using enum proxy_protocol::TlvType;
-  EXPECT_EQ(propagate.tlvs, (std::vector{authority, alpn, unique_id, crc32c}));
+  EXPECT_EQ(propagate.tlvs, (std::vector{authority, alpn, unique_id, crc32c, ssl, netns}));
+  EXPECT_EQ(propagate.pass_tlvs, (std::vector{proxy_protocol::parse_tlv_selector("aws_vpce_id").value(),
+                                              proxy_protocol::parse_tlv_selector("0xE3").value()}));
+  EXPECT_EQ(propagate.tlv_padding, 16u);
   EXPECT_EQ(shop.timeouts.connect, 1s);
   EXPECT_EQ(shop.timeouts.response, 20s);
   EXPECT_EQ(shop.pool.max_idle, 32u);

@@ -110,5 +110,57 @@ TEST(MakeProxyHeader, CarriesTheTlvsAskedFor) {
   }
 }
 
+std::string tlv(int type, std::string_view value) {
+  std::string out;
+  EXPECT_TRUE(proxy_protocol::append_tlv(out, proxy_protocol::TlvType{static_cast<std::uint8_t>(type)}, value));
+  return out;
+}
+
+TEST(MakeProxyHeader, PassesReceivedTlvsOn) {
+  using proxy_protocol::TlvType;
+  using namespace std::string_literals;
+  const std::string authority = tlv(2, "sni.example"), alpn = tlv(1, "h2"), netns = tlv(0x30, "blue");
+  const std::string ssl = tlv(0x20, "\7\0\0\0\0"s + tlv(0x21, "TLSv1.3") + tlv(0x22, "client"));
+  const std::string other_ssl = tlv(0x20, "\1\0\0\0\0"s + tlv(0x22, "far"));
+  const std::string aws = tlv(0xea, "\1vpce-1"), aws_other = tlv(0xea, "\2x"), id = tlv(5, "received id");
+  struct {
+    const char* description;
+    std::vector<TlvType> tlvs;
+    std::vector<const char*> pass;
+    std::string received;
+    std::string expected;
+  } const cases[] = {
+      {"nothing received", {TlvType::ssl, TlvType::netns}, {"aws_vpce_id", "alpn"}, "", ""},
+      {"nothing asked for", {}, {}, authority + ssl + aws, ""},
+      {"the SSL TLV with its parts", {TlvType::ssl}, {}, authority + ssl + aws, ssl},
+      {"of two SSL TLVs the nearest hop's", {TlvType::ssl}, {}, ssl + other_ssl, ssl},
+      {"likewise by type", {}, {"0x20"}, other_ssl + ssl, other_ssl},
+      {"in the order asked for", {TlvType::netns, TlvType::ssl}, {}, ssl + netns, netns + ssl},
+      {"ours first, then those passed as they came",
+       {TlvType::authority},
+       {"aws_vpce_id", "alpn", "unique_id"},
+       id + aws + authority + alpn,
+       tlv(2, "a.b") + id + aws + alpn},
+      {"one subtype", {}, {"aws_vpce_id"}, aws_other + aws, aws},
+      {"a whole type", {}, {"0xEA"}, aws_other + aws, aws_other + aws},
+      {"by name and by type: once", {}, {"aws_vpce_id", "0xEA"}, aws + aws_other, aws + aws_other},
+      {"an empty one", {}, {"0xE3"}, tlv(0xe3, ""), tlv(0xe3, "")},
+      {"of the spec's types the first", {}, {"alpn"}, alpn + tlv(1, "http/1.1"), alpn},
+      {"one that we write is not passed", {TlvType::alpn}, {"0x01"}, alpn, tlv(1, "http/1.1")},
+  };
+  for (const auto& c : cases) {
+    PeerInfo peer = direct;
+    peer.tlvs = c.received;
+    ClientAddress client;
+    resolve_client_address(peer, {}, xff({}), client);
+    Propagate p;
+    p.tlvs = c.tlvs;
+    for (const char* name : c.pass) p.pass_tlvs.push_back(proxy_protocol::parse_tlv_selector(name).value());
+    EXPECT_EQ(make_proxy_header(p, {peer, client, "http", "a.b"}).tlvs, c.expected) << c.description;
+    p.proxy_version = proxy_protocol::Version::v1;
+    EXPECT_EQ(make_proxy_header(p, {peer, client, "http", "a.b"}).tlvs, "") << c.description;
+  }
+}
+
 }  // namespace
 }  // namespace telltale::forwarding

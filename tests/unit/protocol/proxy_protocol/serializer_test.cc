@@ -134,6 +134,41 @@ TEST(ProxySerializer, PutsTheChecksumLastAndOverTheWholeHeader) {
   EXPECT_EQ(out, with_right_crc32c(out, out.size() - 7));
 }
 
+TEST(ProxySerializer, PadsTheWholeHeader) {
+  for (std::size_t size = 0; size < 70; ++size) {
+    Header header = proxy(Version::v2, "192.0.2.1:1", "192.0.2.2:2");
+    header.tlvs = tlv(2, std::string(size, 'a'));
+    const std::size_t unpadded = 16 + 12 + 3 + size;
+    for (const std::size_t pad_to : {0u, 1u, 2u, 3u, 4u, 8u, 16u, 64u, 1000u}) {
+      for (const bool with_crc32c : {false, true}) {
+        SCOPED_TRACE(std::to_string(size) + " to " + std::to_string(pad_to) + (with_crc32c ? " with crc32c" : ""));
+        std::string out = "before";
+        ASSERT_TRUE(serialize(header, out, with_crc32c, pad_to));
+        out.erase(0, 6);
+        const Seen seen = feed_pieces({out}, Parser::default_max_v2_length);
+        ASSERT_EQ(seen.status, Status::complete) << seen;
+        const std::size_t bare = unpadded + (with_crc32c ? 7 : 0);
+        const auto padding = TlvRange(seen.header.tlvs).find(TlvType::noop);
+        if (pad_to == 0 || bare % pad_to == 0) {
+          EXPECT_FALSE(padding);
+          EXPECT_EQ(out.size(), bare);
+        } else {
+          ASSERT_TRUE(padding);
+          EXPECT_EQ(out.size() % pad_to, 0u);
+          EXPECT_LT(out.size(), bare + pad_to + 3) << "no more than it takes";
+          EXPECT_EQ(*padding, std::string(padding->size(), '\0'));
+        }
+        if (with_crc32c) {
+          EXPECT_EQ(out, with_right_crc32c(out, out.size() - 7)) << "last, and right";
+        }
+      }
+    }
+  }
+  std::string out;
+  EXPECT_TRUE(serialize(proxy(Version::v1, "192.0.2.1:1", "192.0.2.2:2"), out, false, 64));
+  EXPECT_EQ(out, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n") << "v1 has no TLVs";
+}
+
 TEST(ProxySerializer, RoundTripsWhatTheParserGives) {
   std::vector<Header> headers;
   for (Version version : {Version::v1, Version::v2}) {
