@@ -25,6 +25,14 @@ bool believes_proxy_header(const ClientIp& client_ip) {
   });
 }
 
+bool passes_tlvs(const forwarding::Propagate& propagate) {
+  if (!propagate.proxy_protocol || propagate.proxy_version != proxy_protocol::Version::v2) return false;
+  const auto is_received = [](proxy_protocol::TlvType type) {
+    return type == proxy_protocol::TlvType::ssl || type == proxy_protocol::TlvType::netns;
+  };
+  return !propagate.pass_tlvs.empty() || std::ranges::any_of(propagate.tlvs, is_received);
+}
+
 /// The whole check: one pass over each list, with the indices it needs.
 class ModelCheck {
  public:
@@ -39,6 +47,7 @@ class ModelCheck {
       check_trusted_backends(i);
     }
     check_unused();
+    check_passed_tlvs();
   }
 
  private:
@@ -52,6 +61,7 @@ class ModelCheck {
   void check_trusted_backends(std::size_t listener);
   void check_trusted_service(std::size_t listener, std::size_t service);
   void check_unused();
+  void check_passed_tlvs();
 
   Diagnostics& diagnostics_;
   Draft& draft_;
@@ -166,7 +176,7 @@ void ModelCheck::check_shadowed(std::size_t listener) {
     if (fresh) continue;
     diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
                          "the route in line " + std::to_string(sources[first->second].node->line) +
-                             " has the same host and path" + (match.tlvs.empty() ? "" : " and TLVs"));
+                             " has the same host" + (match.tlvs.empty() ? " and path" : ", path and TLVs"));
   }
 }
 
@@ -208,6 +218,26 @@ void ModelCheck::check_unused() {
     if (used_[i] || draft_.services[i].name == nullptr || draft_.model.services[i].name.empty()) continue;
     diagnostics_.warning(*draft_.services[i].name, item_path("services", i, "name"),
                          "no route leads to the service " + quote(draft_.model.services[i].name));
+  }
+}
+
+/// TLVs that are to go on where none can have come.
+void ModelCheck::check_passed_tlvs() {
+  const auto& model = draft_.model;
+  std::vector<bool> may_come(model.services.size());
+  for (const Listener& listener : model.listeners) {
+    if (!believes_proxy_header(listener.client_ip)) continue;
+    for (const Route& route : listener.routes) {
+      if (route.service) may_come[*route.service] = true;
+    }
+  }
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    const YamlNode* propagate = draft_.services[i].node->find("propagate");
+    if (may_come[i] || !used_[i] || propagate == nullptr || !passes_tlvs(model.services[i].propagate)) continue;
+    const std::string_view field = model.services[i].propagate.pass_tlvs.empty() ? "tlvs" : "pass_tlvs";
+    diagnostics_.warning(*propagate->find(field), item_path("services", i, "propagate." + std::string(field)),
+                         "no received TLV can go on: no listener that leads here lets anybody send a PROXY header",
+                         "see `client_ip.proxy_protocol`");
   }
 }
 

@@ -30,6 +30,19 @@ std::string host_problem(std::string_view host, std::string& hint) {
   return host.find('*') == host.npos ? " is not a host name" : " has its `*` in the wrong place";
 }
 
+/// HAProxy says 0 when there was no certificate to verify, and even without TLS.
+bool says_only_verified(const std::vector<TlvCondition>& conditions) {
+  using Place = proxy_protocol::TlvSelector::Place;
+  const auto verified = [](const TlvCondition& each) {
+    return each.selector.place == Place::ssl_verify && each.octets == std::string_view("\0\0\0\0", 4);
+  };
+  const auto tells_more = [](const TlvCondition& each) {
+    const bool of_certificate = each.selector.sub == 0x22 || each.selector.sub == 0x28;  // its name, itself
+    return each.selector.place == Place::ssl_client || (each.selector.place == Place::ssl_sub && of_certificate);
+  };
+  return std::ranges::any_of(conditions, verified) && std::ranges::none_of(conditions, tells_more);
+}
+
 void read_tlv_conditions(ObjectReader& match, std::vector<TlvCondition>& conditions) {
   Field row = *find_field(schema::match, "tlv");
   row.type = Type::text;
@@ -53,6 +66,10 @@ void read_tlv_conditions(ObjectReader& match, std::vector<TlvCondition>& conditi
     conditions.push_back({*selector, std::move(*octets)});
   });
   std::ranges::sort(conditions, {}, &TlvCondition::selector);
+  if (says_only_verified(conditions)) {
+    match.warning("tlv", "`ssl_verify: 0` alone lets in clients without a certificate: some senders say 0 for them too",
+                  "add ssl_cn, or ssl_client: 7");
+  }
 }
 
 void read_match(ObjectReader& route, Match& match) {

@@ -359,6 +359,13 @@ TEST(Loader, ReportsRoutesByTlv) {
        with_routes("{respond: {}, match: {tlv: {0xe3: a, alpn: h2}}},\n{respond: {}, match: {tlv: {0xe3: a}}},\n"
                    "{respond: {}, match: {tlv: {alpn: h2, 0xE3: '0x61'}}},\n{respond: {}}"),
        {"4:1: warning: listeners[0].routes[2]: this route can never match"}},
+      {"a certificate that was not bad, for there was none",
+       with_routes("{respond: {}, match: {tlv: {ssl_verify: 0, authority: a}}},\n"
+                   "{respond: {}, match: {tlv: {ssl_verify: 0, ssl_cn: a}}},\n"
+                   "{respond: {}, match: {tlv: {ssl_verify: 0, ssl_client: 3}}},\n"
+                   "{respond: {}, match: {tlv: {ssl_verify: 1}}}"),
+       {"2:28: warning: listeners[0].routes[0].match.tlv: `ssl_verify: 0` alone lets in clients without a certificate: "
+        "some senders say 0 for them too"}},
       {"nobody may send a PROXY header",
        with_routes("{respond: {}, match: {tlv: {alpn: h2}}}", "ignore"),
        {"2:1: warning: listeners[0].routes[0]: this route can never match"}},
@@ -448,13 +455,26 @@ TEST(Loader, ReportsServices) {
         "3:97: error: services[0].propagate.tlvs[3]: \"noop\" is not one of authority, alpn, unique_id, crc32c, ssl, "
         "netns"}},
       {"TLVs that go on",
-       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [ssl, netns, crc32c], pass_tlvs: "
-                    "[authority, unique_id, alpn, aws_vpce_id, azure_link_id, gcp_psc_connection_id, 0xE3, 0x31]}"),
+       "listeners: [{listen: ':80', service: web, client_ip: {proxy_protocol: [{from: [192.0.2.1], policy: "
+       "accept}]}}]\n"
+       "services: [{name: web, endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [ssl, netns, crc32c], "
+       "pass_tlvs: [authority, unique_id, alpn, aws_vpce_id, azure_link_id, gcp_psc_connection_id, 0xE3, 0x31]}}]",
        {}},
+      {"TLVs that would go on, but cannot come",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn], pass_tlvs: [0xE3]}"),
+       {"3:98: warning: services[0].propagate.pass_tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody send a PROXY header"}},
+      {"likewise of TLS",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [crc32c, ssl]}"),
+       {"3:79: warning: services[0].propagate.tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody "
+        "send a PROXY header"}},
       {"TLVs that cannot go on",
        with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, ssl], pass_tlvs: [\n"
                     "aws, ssl,\nssl_cn, crc32c, 0x04,\n0x01, 0x20,\n0xe3, 0xE3]}"),
-       {"4:1: error: services[0].propagate.pass_tlvs[0]: \"aws\" is not the name of a TLV",
+       {"3:103: warning: services[0].propagate.pass_tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody send a PROXY header",
+        "4:1: error: services[0].propagate.pass_tlvs[0]: \"aws\" is not the name of a TLV",
         "4:6: error: services[0].propagate.pass_tlvs[1]: \"ssl\" is not the name of a TLV",
         "5:1: error: services[0].propagate.pass_tlvs[2]: \"ssl_cn\" is a part of the SSL TLV, which goes on as a whole",
         "5:9: error: services[0].propagate.pass_tlvs[3]: \"crc32c\" is of the header that it came in, and never goes "

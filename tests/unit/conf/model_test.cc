@@ -124,9 +124,9 @@ TEST(Model, TakesEveryRouteField) {
   const auto condition = [](const char* name, std::string octets) {
     return TlvCondition{proxy_protocol::parse_tlv_selector(name).value(), std::move(octets)};
   };
-  EXPECT_EQ(routes[2].match.tlvs, (std::vector{condition("ssl_verify", std::string(4, '\0')),
-                                               condition("0xE3", "tenant-7"), condition("aws_vpce_id", "vpce-0123")}));
-  EXPECT_EQ(routes[2].name, "shop.example.com/api ssl_verify=0 0xE3=tenant-7 aws_vpce_id=vpce-0123");
+  EXPECT_EQ(routes[2].match.tlvs, (std::vector{condition("ssl_client", "\7"), condition("0xE3", "tenant-7"),
+                                               condition("aws_vpce_id", "vpce-0123")}));
+  EXPECT_EQ(routes[2].name, "shop.example.com/api ssl_client=7 0xE3=tenant-7 aws_vpce_id=vpce-0123");
   EXPECT_EQ(routes[3].name, "*.example.com");
   EXPECT_EQ(routes[3].redirect->scheme, "https");
   EXPECT_EQ(routes[3].redirect->host, "www.example.com");
