@@ -62,7 +62,7 @@ const char* OctetRules::scan_first_line(const char* p, const char* end) {
         p = scan_target(p, end);
         break;
       case State::version:
-        p = scan_version(p);
+        p = scan_version(p, end);
         break;
       case State::before_status:
         p = expect(p, ' ', State::status);
@@ -111,7 +111,11 @@ const char* OctetRules::scan_target(const char* p, const char* end) {
   return p + 1;
 }
 
-const char* OctetRules::scan_version(const char* p) {
+const char* OctetRules::scan_version(const char* p, const char* end) {
+  if (index_ == 0 && end - p > std::ssize(version_start) && std::string_view(p, version_start.size()) == version_start) {
+    p += version_start.size();  // the usual case: all of it is here
+    index_ = version_start.size();
+  }
   const bool as_expected = index_ < version_start.size() ? *p == version_start[index_] : *p == '0' || *p == '1';
   if (!as_expected) {
     const bool other_version = is_digit(*p) && (index_ == major_index || index_ == version_start.size());

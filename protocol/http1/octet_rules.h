@@ -58,7 +58,7 @@ class OctetRules {
   void start(State state, const HeadLimits& limits, std::size_t counted);
   const char* scan_first_line(const char* p, const char* end);
   const char* scan_target(const char* p, const char* end);
-  const char* scan_version(const char* p);
+  const char* scan_version(const char* p, const char* end);
   const char* scan_fields(const char* p, const char* end);
   const char* scan_name(const char* p, const char* end);
   const char* expect(const char* p, char octet, State next);

@@ -71,7 +71,7 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   reply_.reset();
   failure_ = {};
   failure_status_ = status_ = interim_heads_ = 0;
-  request_sent_ = response_complete_ = tunnel_ = retry_stale_ = upload_broken_ = pump_stopping_ = false;
+  request_sent_ = response_read_ = response_complete_ = client_full_ = tunnel_ = retry_stale_ = upload_broken_ = pump_stopping_ = false;
   id_ = worker_.next_request_id();
   began_ = worker_.loop.now();
   sent_at_ = head_at_ = {};

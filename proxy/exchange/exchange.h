@@ -48,9 +48,6 @@ class Exchange {
   // Act: sequences.
   Awaitable<> talk();
   Awaitable<bool> establish();
-  Awaitable<bool> receive_head();
-  Awaitable<> relay_body();
-  Awaitable<bool> flush_client();
   Awaitable<> send_reply();
   Awaitable<> pump_request();
   Awaitable<> stop_pump();
@@ -59,7 +56,14 @@ class Exchange {
   void upload_now();
   Progress forward_request_piece();
   bool too_large() const;
+  enum class Wait : std::uint8_t { none, backend, client };
+  void expect_response();
+  Wait forward_response();
+  Progress forward_head();
+  Progress forward_body();
+  bool flush_client();
   void stage_response();
+  Phase response_phase() const;
   void request_failed(Phase phase, boost::system::error_code error, unsigned status);
   void upstream_failed(Phase phase, boost::system::error_code error);
   void client_failed(Phase phase, boost::system::error_code error);
@@ -89,7 +93,9 @@ class Exchange {
 
   bool connecting_ = false;
   bool request_sent_ = false;      ///< every octet of it went upstream
-  bool response_complete_ = false;
+  bool response_read_ = false;     ///< the backend's last octet of it is here
+  bool response_complete_ = false;  ///< the client has it
+  bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
   bool retry_stale_ = false;
   bool pump_running_ = false;

@@ -25,10 +25,25 @@ Awaitable<> Exchange::talk() {
     boost::asio::co_spawn(worker_.loop.get_executor(), pump_request(), boost::asio::detached);
   }
   sent_at_ = worker_.loop.now();
-  if (!failure_) {
-    const bool answered = co_await receive_head();
-    if (answered) co_await relay_body();
+  if (!failure_) expect_response();
+  while (!failure_) {
+    // Most responses wait here once, and need no coroutine of their own.
+    const Wait wait = forward_response();
+    if (wait == Wait::none) break;
+    const bool for_client = wait == Wait::client;
+    if (for_client) client_->expires_after(connection_->listener->timeouts.write);
+    if (!for_client && status_ != 0) upstream_.expires_after(service_->conf().timeouts.response);
+    Readiness& readiness = for_client ? client_->output() : upstream_.input();
+    const auto [error] = co_await readiness.async_wait(as_result);
+    if (!error || failure_) continue;  // failure_: the request pump's
+    if (for_client) {
+      client_failed(Phase::response_write, error);
+    } else {
+      upstream_failed(response_phase(), error);
+    }
   }
+  // A tunnel ends when both directions did.
+  while (tunnel_ && pump_running_ && !failure_) co_await pump_done_.async_wait(as_result);
   // A response that came before its request's end: the rest of the request is still read, or what the client pipelined
   // behind it would be lost. Not behind an error: there the client was told that the connection closes.
   while (pump_running_ && response_complete_ && !gives_up_request()) co_await pump_done_.async_wait(as_result);
@@ -142,39 +157,67 @@ Awaitable<> Exchange::stop_pump() {
   while (pump_running_) co_await pump_done_.async_wait(as_result);
 }
 
-/// Reads heads until the final one; interim ones are relayed. True: a body, or a tunnel, follows.
-Awaitable<bool> Exchange::receive_head() {
+void Exchange::expect_response() {
   const auto& request = client_->request();
-  const http1::ResponseContext context{request.method, request.wants_upgrade};
-  upstream_.expect_response(response_, connection_->listener->limits.head, context);
-  upstream_.expires_after(service_->conf().timeouts.response);
+  upstream_.expect_response(response_, connection_->listener->limits.head, {request.method, request.wants_upgrade});
+  if (interim_heads_ == 0) upstream_.expires_after(service_->conf().timeouts.response);
+}
+
+Phase Exchange::response_phase() const { return status_ == 0 ? Phase::response_head : Phase::response_body; }
+
+/// Moves what there is of the response: heads, then the body, a piece only when the client took the last one. Tells what
+/// to wait for before the next call; none: it is complete, or failure_ says why not.
+Exchange::Wait Exchange::forward_response() {
   for (;;) {
-    const Progress progress = upstream_.read_head();
-    if (progress == Progress::blocked) {
-      const auto [error] = co_await upstream_.input().async_wait(as_result);
-      if (failure_) co_return false;  // the request pump's
-      if (error) {
-        upstream_failed(Phase::response_head, error);
-        co_return false;
-      }
-      continue;
+    if (client_full_ && !flush_client()) break;
+    if (response_read_) {
+      response_complete_ = true;
+      return Wait::none;
     }
-    if (progress == Progress::failed) {
-      upstream_failed(Phase::response_head, upstream_.read_error());
-      co_return false;
-    }
-    if (!response_.interim()) break;
-    if (++interim_heads_ > max_interim_heads) {
-      upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
-      co_return false;
-    }
-    client_->stage_interim(response_);
-    if (!co_await flush_client()) co_return false;
-    upstream_.expect_response(response_, connection_->listener->limits.head, context);
+    const Progress got = status_ == 0 ? forward_head() : forward_body();
+    // What is staged must not wait for what is not there yet.
+    if (got == Progress::blocked && flush_client()) return Wait::backend;
+    if (failure_ || client_full_) break;
   }
-  head_at_ = worker_.loop.now();
-  stage_response();
-  co_return true;
+  return failure_ ? Wait::none : Wait::client;
+}
+
+/// An interim head is staged for the client; the final one settles what follows.
+Progress Exchange::forward_head() {
+  const Progress got = upstream_.read_head();
+  if (got == Progress::failed) upstream_failed(Phase::response_head, upstream_.read_error());
+  if (got != Progress::done) return got;
+  if (!response_.interim()) {
+    head_at_ = worker_.loop.now();
+    stage_response();
+  } else if (++interim_heads_ > max_interim_heads) {
+    upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
+  } else {
+    client_->stage_interim(response_);
+    expect_response();
+  }
+  return got;
+}
+
+Progress Exchange::forward_body() {
+  BodyPiece piece;
+  const Progress got = upstream_.read_body(piece);
+  if (got == Progress::failed) upstream_failed(Phase::response_body, upstream_.read_error());
+  if (got != Progress::done) return got;
+  const Progress put = client_->write_body(piece, upstream_.trailers());
+  client_full_ = put == Progress::blocked;
+  if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
+  response_read_ = piece.last;
+  if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
+  return got;
+}
+
+/// Whether the client took all that was staged or kept; else client_full_ or failure_ is set.
+bool Exchange::flush_client() {
+  const Progress put = client_->flush();
+  client_full_ = put == Progress::blocked;
+  if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
+  return put == Progress::done;
 }
 
 void Exchange::stage_response() {
@@ -200,61 +243,6 @@ void Exchange::stage_response() {
   }
 }
 
-Awaitable<> Exchange::relay_body() {
-  BodyPiece piece;
-  while (!piece.last) {
-    const Progress got = upstream_.read_body(piece);
-    if (got == Progress::blocked) {
-      if (client_->flush() != Progress::done) {
-        const bool flushed = co_await flush_client();
-        if (!flushed) co_return;
-      }
-      upstream_.expires_after(service_->conf().timeouts.response);
-      const auto [error] = co_await upstream_.input().async_wait(as_result);
-      if (failure_) co_return;
-      if (error) {
-        upstream_failed(Phase::response_body, error);
-        co_return;
-      }
-      continue;
-    }
-    if (got == Progress::failed) {
-      upstream_failed(Phase::response_body, upstream_.read_error());
-      co_return;
-    }
-    const Progress put = client_->write_body(piece, upstream_.trailers());
-    if (put == Progress::failed) {
-      client_failed(Phase::response_write, client_->write_error());
-      co_return;
-    }
-    if (put == Progress::blocked) {
-      const bool flushed = co_await flush_client();
-      if (!flushed) co_return;
-    }
-    if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
-  }
-  response_complete_ = true;
-  // A tunnel ends when both directions did.
-  while (tunnel_ && pump_running_ && !failure_) co_await pump_done_.async_wait(as_result);
-}
-
-/// Waits until the client took what was staged or kept. False: it did not, and failure_ says why.
-Awaitable<bool> Exchange::flush_client() {
-  for (;;) {
-    const Progress progress = client_->flush();
-    if (progress == Progress::done) co_return true;
-    error_code error = client_->write_error();
-    if (progress == Progress::blocked) {
-      client_->expires_after(connection_->listener->timeouts.write);
-      std::tie(error) = co_await client_->output().async_wait(as_result);
-    }
-    if (error) {
-      client_failed(Phase::response_write, error);
-      co_return false;
-    }
-  }
-}
-
 /// Answers with reply_.
 Awaitable<> Exchange::send_reply() {
   const LocalReply& reply = *reply_;
@@ -272,12 +260,18 @@ Awaitable<> Exchange::send_reply() {
                            .keep_alive = keep_alive() && client_->request_complete()});
   const bool bodiless = client_->request().method == http1::Method::head || reply.status == 204 || reply.status == 304;
   const BodyPiece body{.octets = bodiless ? std::string_view() : std::string_view(reply.body), .last = true};
-  const Progress put = client_->write_body(body, {});
-  if (put == Progress::failed) {
-    client_failed(Phase::response_write, client_->write_error());
-    co_return;
+  Progress put = client_->write_body(body, {});
+  while (put == Progress::blocked) {
+    client_->expires_after(connection_->listener->timeouts.write);
+    const auto [error] = co_await client_->output().async_wait(as_result);
+    if (error) {
+      client_failed(Phase::response_write, error);
+      co_return;
+    }
+    put = client_->flush();
   }
-  response_complete_ = co_await flush_client();
+  if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
+  response_complete_ = put == Progress::done;
 }
 
 }  // namespace telltale::proxy

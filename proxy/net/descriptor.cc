@@ -11,8 +11,7 @@ namespace telltale::proxy {
 Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially initially,
                                     Sharing sharing) {
   auto* descriptor = new Descriptor(loop, std::move(fd), initially, sharing);
-  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = descriptor}};
-  if (::epoll_ctl(loop.epoll_.get(), EPOLL_CTL_ADD, descriptor->fd(), &event) != 0) {
+  if (initially == Initially::blocked && !descriptor->watch()) {
     const int error = errno;
     delete descriptor;
     errno = error;
@@ -25,10 +24,18 @@ Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially init
   return Handle(descriptor);
 }
 
+bool Descriptor::watch() {
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = this}};
+  registered_ = ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_ADD, fd_.get(), &event) == 0;
+  // The kernel has no room for another watch: a wait for what nobody will tell ends at the next tick.
+  if (!registered_) set_deadline(loop_.now());
+  return registered_;
+}
+
 void Descriptor::close() {
   if (!fd_) return;
   loop_.wheel_.remove(*this);
-  if (shared_) ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
+  if (shared_ && registered_) ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
   fd_.reset();  // the kernel takes it out of epoll
   dependent_ = nullptr;
   --loop_.descriptor_count_;
@@ -66,6 +73,10 @@ void Descriptor::complete_soon() {
 }
 
 void Descriptor::on_deadline() {
+  if (!registered_ && dependent_ != nullptr && !input_.waiting() && !output_.waiting()) {
+    watch();
+    return;
+  }
   input_.fail(boost::asio::error::timed_out);
   if (fd_) output_.fail(boost::asio::error::timed_out);
 }

@@ -12,8 +12,10 @@
 
 namespace telltale::proxy {
 
-/// A file descriptor registered with one loop, once, edge-triggered, for input, output and the peer's half-close.
-/// Two flags tell whether a system call can succeed; whoever makes the call clears them. Loop's thread only.
+/// A file descriptor registered with one loop, at most once, edge-triggered, for input, output and the peer's
+/// half-close. Two flags tell whether a system call can succeed; whoever makes the call clears them. One that starts out
+/// ready is registered only when somebody first waits: a connection that serves one request at once never is.
+/// Loop's thread only.
 class Descriptor final : private DeadlineWheel::Entry {
  public:
   struct Closer {
@@ -22,7 +24,7 @@ class Descriptor final : private DeadlineWheel::Entry {
   /// Closing completes every pending wait with operation_aborted; the object is freed after the loop's pass.
   using Handle = std::unique_ptr<Descriptor, Closer>;
 
-  enum class Initially { blocked, ready };  ///< ready: worth trying at once, before the first event
+  enum class Initially { blocked, ready };  ///< ready: worth trying at once, before the first wait
 
   /// shared: other descriptors refer to the same open file, so that closing this one does not take it out of epoll.
   enum class Sharing { own, shared };
@@ -49,24 +51,27 @@ class Descriptor final : private DeadlineWheel::Entry {
   template <typename CompletionToken>
   auto async_readable(CompletionToken&& token) {
     if (readable_) complete_soon();
-    return input_.async_wait(std::forward<CompletionToken>(token));
+    return input().async_wait(std::forward<CompletionToken>(token));
   }
   template <typename CompletionToken>
   auto async_writable(CompletionToken&& token) {
     if (writable_) complete_soon();
-    return output_.async_wait(std::forward<CompletionToken>(token));
+    return output().async_wait(std::forward<CompletionToken>(token));
   }
-  /// The waits themselves, to fail or to forget them.
-  Readiness& input() { return input_; }
-  Readiness& output() { return output_; }
+  /// The waits themselves: to begin one when the flag is known to be down, to fail or to forget it.
+  Readiness& input() { return watched().input_; }
+  Readiness& output() { return watched().output_; }
 
   /// When passed, pending waits end with timed_out. One for both directions; setting it again moves it.
   void set_deadline(EventLoop::Clock::time_point when) { loop_.wheel_.set(*this, when); }
   void clear_deadline() { loop_.wheel_.clear(*this); }
 
   /// When this breaks (HUP, ERR) while nobody waits on it, `other`'s waits end with connection_reset: a client that is
-  /// gone need not be served. nullptr unlinks.
-  void set_dependent(Descriptor* other) { dependent_ = other; }
+  /// gone need not be served. nullptr unlinks. One that nobody has waited on yet is watched from the next tick on.
+  void set_dependent(Descriptor* other) {
+    dependent_ = other;
+    if (other != nullptr && !registered_) set_deadline(loop_.now() + DeadlineWheel::tick);
+  }
 
  private:
   friend class EventLoop;
@@ -78,6 +83,11 @@ class Descriptor final : private DeadlineWheel::Entry {
         shared_(sharing == Sharing::shared) {}
   ~Descriptor() = default;
 
+  Descriptor& watched() {
+    if (!registered_) watch();
+    return *this;
+  }
+  bool watch();
   void close();
   void on_events(std::uint32_t events);
   void on_deadline();
@@ -89,6 +99,7 @@ class Descriptor final : private DeadlineWheel::Entry {
   bool readable_;
   bool writable_ = true;  // until a write says otherwise
   bool shared_;
+  bool registered_ = false;
   bool hangup_ = false;
   bool broken_ = false;
   bool queued_ = false;  // in EventLoop::soon_
