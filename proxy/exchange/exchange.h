@@ -64,6 +64,7 @@ class Exchange {
   void upstream_failed(Phase phase, boost::system::error_code error);
   void client_failed(Phase phase, boost::system::error_code error);
   void settle_upstream();
+  const http::HeaderBlock& request_trailers();  ///< those that may go on
   void finish();
   void write_record();
 
@@ -85,6 +86,7 @@ class Exchange {
   Failure failure_;
   unsigned failure_status_ = 0;  ///< instead of status_for(failure_)
   unsigned status_ = 0;          ///< sent to the client; 0: none yet
+  http::HeaderBlock trailers_;
   unsigned interim_heads_ = 0;
 
   bool connecting_ = false;

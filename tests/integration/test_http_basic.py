@@ -194,6 +194,8 @@ class Basic(ProxyTest):
         with self.proxy.client() as client:
             client.request("GET", "/x", host=None, version="HTTP/1.0")
             self.assertEqual(client.read_response().status, 200)
+        host, port = self.proxy.address()
+        self.assertEqual(self.app.last().header("host"), f"{host}:{port}", "what it aimed at: an empty Host is refused by many")
 
     def test_http_1_0_keep_alive_when_asked(self):
         with self.proxy.client() as client:
