@@ -34,6 +34,9 @@ class Exchange {
  private:
   static constexpr unsigned max_interim_heads = 32;  ///< more is a flood: 502
   static constexpr std::size_t max_tries = 4;
+  /// Of a scratch buffer each, at most: then whoever else is ready has a turn (nginx's sendfile_max_chunk is for the
+  /// same: one fast connection must not seize its worker).
+  static constexpr unsigned pieces_per_turn = 16;
 
   // Decide: plain functions.
   void begin(DownstreamSide& client, const ConnectionContext& connection);

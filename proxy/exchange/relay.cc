@@ -72,7 +72,8 @@ void Exchange::upload_now() {
     }
   }
   // Whatever stops this, a wait or the end, pump_request() goes on from here.
-  while (!request_sent_ && forward_request_piece() == Progress::done && !failure_ && !upload_broken_) {
+  for (unsigned pieces = 0; pieces < pieces_per_turn && !request_sent_ && !failure_ && !upload_broken_; ++pieces) {
+    if (forward_request_piece() != Progress::done) break;
   }
   if (!failure_ && !upload_broken_ && !request_sent_) upstream_.flush();
 }
@@ -109,12 +110,17 @@ Progress Exchange::forward_request_piece() {
 /// The rest of a request body, beside the response. Spawned by talk(), which waits for its end.
 Awaitable<> Exchange::pump_request() {
   const auto& listener = *connection_->listener;
+  unsigned pieces = 0;
   const auto& service = service_->conf();
   while (!pump_stopping_ && !failure_ && !request_sent_ && !upload_broken_) {
     const Progress progress = forward_request_piece();
     if (progress != Progress::blocked) {
+      if (++pieces % pieces_per_turn != 0) continue;
+      const auto [error] = co_await worker_.loop.async_yield(as_result);
+      if (error && !failure_) client_failed(Phase::request_body, error);
       upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
       continue;
+    pieces = 0;
     }
     if (upstream_.has_pending()) {
       upstream_.expires_after(service.timeouts.response);
@@ -140,6 +146,17 @@ Awaitable<> Exchange::stop_pump() {
   if (upstream_.is_open()) upstream_.output().fail(boost::asio::error::operation_aborted);
   // It may not have begun yet: it was posted.
   while (pump_running_) co_await pump_done_.async_wait(as_result);
+}
+
+/// The response's time runs while upstream is the one to act: from the last octet sent on, not while the client is slow
+/// with the rest. A client that waits for `100 Continue` is not.
+void Exchange::time_response() {
+  const bool expects_more = !client_->request().expects_continue || interim_heads_ > 0;
+  if (pump_running_ && !upstream_.has_pending() && expects_more) {
+    upstream_.expires_never();
+  } else {
+    upstream_.expires_after(service_->conf().timeouts.response);
+  }
 }
 
 /// Reads heads until the final one; interim ones are relayed. True: a body, or a tunnel, follows.
@@ -202,11 +219,12 @@ void Exchange::stage_response() {
 
 Awaitable<> Exchange::relay_body() {
   BodyPiece piece;
-  while (!piece.last) {
+  for (unsigned pieces = 0; !piece.last;) {
     const Progress got = upstream_.read_body(piece);
     if (got == Progress::blocked) {
       if (client_->flush() != Progress::done) {
         const bool flushed = co_await flush_client();
+      pieces = 0;
         if (!flushed) co_return;
       }
       upstream_.expires_after(service_->conf().timeouts.response);
@@ -234,6 +252,13 @@ Awaitable<> Exchange::relay_body() {
     if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
   }
   response_complete_ = true;
+    if (++pieces % pieces_per_turn != 0) continue;
+    const auto [error] = co_await worker_.loop.async_yield(as_result);
+    if (failure_) co_return;
+    if (error) {
+      client_failed(Phase::response_write, error);
+      co_return;
+    }
   // A tunnel ends when both directions did.
   while (tunnel_ && pump_running_ && !failure_) co_await pump_done_.async_wait(as_result);
 }
@@ -260,7 +285,8 @@ Awaitable<> Exchange::send_reply() {
   const LocalReply& reply = *reply_;
   // What is left of the request and at hand is read, so that the connection can go on; the rest is not waited for.
   BodyPiece piece;
-  for (bool more = failure_.side != Side::downstream && !client_->request_complete(); more;) {
+  bool more = failure_.side != Side::downstream && !client_->request_complete();
+  for (unsigned pieces = 0; more && pieces < pieces_per_turn; ++pieces) {
     more = client_->read_body(piece) == Progress::done && !piece.last && !too_large();
   }
   status_ = reply.status;

@@ -224,6 +224,14 @@ class Basic(ProxyTest):
             self.assertTrue(response.closes())
             self.assertEqual(client.closed_by_peer(), b"")
 
+    def test_a_close_does_not_take_the_answer_from_a_client_that_sends_on(self):
+        """RFC 9112 9.6: closing with octets unread would be a reset."""
+        with self.proxy.client() as client:
+            client.request("GET", "/x", [("Connection", "close")])
+            client.send(b"x" * 1_000_000)
+            self.assertEqual(client.read_response().status, 200)
+            self.assertEqual(client.read_to_end(), b"")
+
     def test_pipelined_requests_are_answered_in_order(self):
         with self.proxy.client() as client:
             for n in range(40):
