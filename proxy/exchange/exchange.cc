@@ -153,8 +153,10 @@ bool Exchange::open_upstream() {
       return false;
     }
     connecting_ = false;
-    auto connection = worker_.pools[endpoint_->index]->acquire(identity);
-    if (connection != nullptr && !std::exchange(retry_stale_, false)) {
+    // After a stale connection a new one: those that are idle are as old. And only once.
+    std::unique_ptr<UpstreamConnection> connection;
+    if (!std::exchange(retry_stale_, false)) connection = worker_.pools[endpoint_->index]->acquire(identity);
+    if (connection != nullptr) {
       metrics_->connections_reused.add();
       upstream_.start(std::move(connection));
     } else {
@@ -205,8 +207,6 @@ bool Exchange::may_retry() {
   return true;
 }
 
-bool Exchange::too_large() const {
-  const std::uint64_t limit = connection_->listener->limits.max_body_bytes;
 const http::HeaderBlock& Exchange::request_trailers() {
   const http::HeaderBlock& received = client_->trailers();
   if (received.empty()) return received;
@@ -215,9 +215,15 @@ const http::HeaderBlock& Exchange::request_trailers() {
   return trailers_;
 }
 
+bool Exchange::too_large() const {
+  const std::uint64_t limit = connection_->listener->limits.max_body_bytes;
   if (limit == 0) return false;
   const auto& body = client_->request().body;
   return (body.kind == http1::Framing::content_length && body.length > limit) || client_->body_octets_received() > limit;
+}
+
+std::chrono::milliseconds Exchange::input_timeout() const {
+  return tunnel_ ? service_->conf().timeouts.response : connection_->listener->timeouts.body;
 }
 
 void Exchange::stage_request() {

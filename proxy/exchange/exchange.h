@@ -60,14 +60,16 @@ class Exchange {
 
   void stage_request();
   void upload_now();
+  void time_response();
+  std::chrono::milliseconds input_timeout() const;  ///< without an octet from the client, when one is due
   Progress forward_request_piece();
   bool too_large() const;
+  const http::HeaderBlock& request_trailers();  ///< those that may go on
   void stage_response();
   void request_failed(Phase phase, boost::system::error_code error, unsigned status);
   void upstream_failed(Phase phase, boost::system::error_code error);
   void client_failed(Phase phase, boost::system::error_code error);
   void settle_upstream();
-  const http::HeaderBlock& request_trailers();  ///< those that may go on
   void finish();
   void write_record();
 
@@ -84,12 +86,12 @@ class Exchange {
 
   forwarding::ClientAddress resolved_;
   http1::ResponseHead response_;
+  http::HeaderBlock trailers_;
   Http1Upstream upstream_;
   std::optional<LocalReply> reply_;
   Failure failure_;
   unsigned failure_status_ = 0;  ///< instead of status_for(failure_)
   unsigned status_ = 0;          ///< sent to the client; 0: none yet
-  http::HeaderBlock trailers_;
   unsigned interim_heads_ = 0;
 
   bool connecting_ = false;

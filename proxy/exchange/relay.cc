@@ -109,26 +109,26 @@ Progress Exchange::forward_request_piece() {
 
 /// The rest of a request body, beside the response. Spawned by talk(), which waits for its end.
 Awaitable<> Exchange::pump_request() {
-  const auto& listener = *connection_->listener;
-  unsigned pieces = 0;
   const auto& service = service_->conf();
+  unsigned pieces = 0;
   while (!pump_stopping_ && !failure_ && !request_sent_ && !upload_broken_) {
     const Progress progress = forward_request_piece();
     if (progress != Progress::blocked) {
+      upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
       if (++pieces % pieces_per_turn != 0) continue;
       const auto [error] = co_await worker_.loop.async_yield(as_result);
       if (error && !failure_) client_failed(Phase::request_body, error);
-      upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
       continue;
-    pieces = 0;
     }
+    pieces = 0;
     if (upstream_.has_pending()) {
       upstream_.expires_after(service.timeouts.response);
       const auto [error] = co_await upstream_.output().async_wait(as_result);
       if (error && !pump_stopping_) upload_broken_ = true;
       continue;
     }
-    client_->expires_after(tunnel_ ? service.timeouts.response : listener.timeouts.body);
+    if (status_ == 0) time_response();
+    client_->expires_after(input_timeout());
     const auto [error] = co_await client_->input().async_wait(as_result);
     if (error && !pump_stopping_) {
       request_failed(Phase::request_body, error, error == boost::asio::error::timed_out ? 408 : 400);
@@ -164,7 +164,7 @@ Awaitable<bool> Exchange::receive_head() {
   const auto& request = client_->request();
   const http1::ResponseContext context{request.method, request.wants_upgrade};
   upstream_.expect_response(response_, connection_->listener->limits.head, context);
-  upstream_.expires_after(service_->conf().timeouts.response);
+  time_response();
   for (;;) {
     const Progress progress = upstream_.read_head();
     if (progress == Progress::blocked) {
@@ -186,8 +186,10 @@ Awaitable<bool> Exchange::receive_head() {
       co_return false;
     }
     client_->stage_interim(response_);
-    if (!co_await flush_client()) co_return false;
+    // Before anything suspends: what came behind this head is only lent.
     upstream_.expect_response(response_, connection_->listener->limits.head, context);
+    if (!co_await flush_client()) co_return false;
+    time_response();
   }
   head_at_ = worker_.loop.now();
   stage_response();
@@ -222,9 +224,9 @@ Awaitable<> Exchange::relay_body() {
   for (unsigned pieces = 0; !piece.last;) {
     const Progress got = upstream_.read_body(piece);
     if (got == Progress::blocked) {
+      pieces = 0;
       if (client_->flush() != Progress::done) {
         const bool flushed = co_await flush_client();
-      pieces = 0;
         if (!flushed) co_return;
       }
       upstream_.expires_after(service_->conf().timeouts.response);
@@ -250,8 +252,6 @@ Awaitable<> Exchange::relay_body() {
       if (!flushed) co_return;
     }
     if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
-  }
-  response_complete_ = true;
     if (++pieces % pieces_per_turn != 0) continue;
     const auto [error] = co_await worker_.loop.async_yield(as_result);
     if (failure_) co_return;
@@ -259,15 +259,21 @@ Awaitable<> Exchange::relay_body() {
       client_failed(Phase::response_write, error);
       co_return;
     }
+  }
+  response_complete_ = true;
   // A tunnel ends when both directions did.
   while (tunnel_ && pump_running_ && !failure_) co_await pump_done_.async_wait(as_result);
 }
 
 /// Waits until the client took what was staged or kept. False: it did not, and failure_ says why.
 Awaitable<bool> Exchange::flush_client() {
-  for (;;) {
+  for (bool waited = false;; waited = true) {
     const Progress progress = client_->flush();
-    if (progress == Progress::done) co_return true;
+    if (progress == Progress::done) {
+      // One deadline for both directions: the pump that waits for the client gets its own back.
+      if (waited && pump_running_) client_->expires_after(input_timeout());
+      co_return true;
+    }
     error_code error = client_->write_error();
     if (progress == Progress::blocked) {
       client_->expires_after(connection_->listener->timeouts.write);

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from support import ProxyTest, config, listener, main, respond, service, wait_until
+from support import ProxyTest, config, listener, main, respond, service, wait_stable, wait_until
 from support.messages import chunks
 
 
@@ -182,6 +182,55 @@ class Deadlines(ProxyTest):
                 client.send(b"x")
                 wait_until(lambda at=end - SHORT_SECONDS * 1.5 * (11 - n) / 12: time.monotonic() >= at)
             self.assertEqual(client.read_response().status, 200)
+
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        wait_until(lambda: time.monotonic() >= end)
+
+    def test_the_response_deadline_does_not_run_while_the_client_uploads(self):
+        for what, expect in [("a body", []), ("one that waited for 100", [("Expect", "100-continue")])]:
+            with self.subTest(what=what):
+
+                def serve(connection):
+                    request = connection.read_request_head()
+                    if request.header("expect"):
+                        connection.send(respond(100, length=False))
+                    connection.send(respond(200, connection.read_exact(10)))
+
+                app = self.backend(serve)
+                proxy = self.start(config(service(app, timeouts={"response": SHORT["body"]}), workers=1))
+                with proxy.client() as client:
+                    client.request("POST", "/slow", [("Content-Length", "10"), *expect])
+                    client.send_apart(b"12345")
+                    self.wait(SHORT_SECONDS * 2)
+                    client.send(b"67890")
+                    self.assertEqual(client.read_response().body, b"1234567890")
+
+    def test_the_response_deadline_runs_while_the_client_waits_for_100(self):
+        app = self.backend(lambda c: (c.read_request_head(), c.backend.release.wait()))
+        proxy = self.start(config(service(app, timeouts={"response": SHORT["body"]}), workers=1))
+        with proxy.client() as client:
+            client.request("POST", "/slow", [("Content-Length", "10"), ("Expect", "100-continue")])
+            self.assertEqual(client.read_response().status, 504)
+
+    def test_a_write_that_came_to_its_end_leaves_the_upload_its_own_deadline(self):
+        def serve(connection):
+            connection.read_request_head()
+            connection.send(respond(200, b"x" * 8_000_000))
+            connection.read_exact(10)
+
+        app = self.backend(serve)
+        timeouts = {"write": SHORT["write"], "body": "60s"}
+        proxy = self.start(config(service(app), listeners=[listener(timeouts=timeouts)], workers=1))
+        with proxy.client(receive_buffer=4096, record=False) as client:
+            client.request("POST", "/slow", [("Content-Length", "10")])
+            client.send_apart(b"12345")
+            connection = app.wait_connection(0)
+            wait_stable(lambda: connection.sent, quiet=0.1)
+            self.assertEqual(len(client.read_response().body), 8_000_000)
+            self.wait(SHORT_SECONDS * 2)
+            client.send(b"67890")
+            self.assertIsNone(proxy.wait_access()[0]["failure"])
 
     def test_response_that_nobody_reads_is_cut(self):
         size = 64 << 20
