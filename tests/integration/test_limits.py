@@ -1,6 +1,8 @@
 """Every limit and every deadline of a listener, and that what is within it passes."""
 
 import contextlib
+import re
+import resource
 import time
 
 from support import ProxyTest, config, listener, main, respond, service, wait_stable, wait_until
@@ -335,6 +337,19 @@ class Connections(ProxyTest):
         app.release.set()
         for client in clients:
             self.assertEqual(client.read_response().body, b"done")
+
+    def test_out_of_descriptors_it_waits_and_says_so_once(self):
+        proxy = self.start(config(service(self.backend()), workers=1))
+        self.open(proxy)
+        pid, few = proxy.process.pid, proxy.open_files() + 2
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, most))
+        clients = [self.enterContext(proxy.client()) for _ in range(40)]
+        proxy.log.wait_line(re.compile("cannot accept"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        for client in clients:
+            self.assertEqual(client.get("/").status, 200)
+        self.assertEqual(len([line for line in proxy.log.lines() if "cannot accept" in line]), 1)
 
     def test_a_thousand_idle_connections_cost_little(self):
         proxy = self.start(config(service(self.backend()), workers=1, access_log="off"))
