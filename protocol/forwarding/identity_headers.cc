@@ -1,5 +1,8 @@
 #include "protocol/forwarding/identity_headers.h"
 
+#include "protocol/http/header_block.h"
+#include "protocol/http1/syntax.h"
+
 #include <algorithm>
 
 namespace telltale::forwarding {
@@ -24,6 +27,17 @@ bool is_identity_name(http::FieldId id, std::string_view name, const HeaderTrust
   }
   for (const std::string& extra : trust.extra_identity_names) {
     if (http::folded_equal(name, extra)) return true;
+  }
+  return false;
+}
+
+bool nominates_identity(const http::HeaderBlock& fields, const HeaderTrust& trust) {
+  if (!fields.has(http::FieldId::connection)) return false;
+  const auto is_innocent = [&trust](std::string_view option) {
+    return !is_identity_name(http::field_id(option), option, trust);
+  };
+  for (const http::HeaderBlock::Field field : fields) {
+    if (field.id == http::FieldId::connection && !http1::for_each_element(field.value, is_innocent)) return true;
   }
   return false;
 }

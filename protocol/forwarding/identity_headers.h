@@ -12,6 +12,10 @@ namespace telltale::forwarding {
 /// same and case does not matter (GHSA-5m6w-wvh7-57vm). `id` is http::field_id(name).
 bool is_identity_name(http::FieldId id, std::string_view name, const HeaderTrust& trust);
 
+/// Whether Connection nominates a name that is_identity_name() knows by the configuration alone: the request must be
+/// answered 400, as the parser does for those of the registry (CVE-2022-31813).
+bool nominates_identity(const http::HeaderBlock& fields, const HeaderTrust& trust);
+
 /// Whether a field is the one configured header by its real name. Case does not matter, but `_` is not `-` here: a
 /// trusted hop writes the real name, and passes on a client's alias of it untouched, so an alias is never believed.
 bool is_believed_header(http::FieldId id, std::string_view name, const HeaderTrust& trust);

@@ -37,12 +37,12 @@ bool is_hop_by_hop(const http::HeaderBlock& fields, http::FieldId id, std::strin
   }
 }
 
-void append_request_line(std::string& out, const RequestHead& head) {
+void append_request_line(std::string& out, const RequestHead& head, std::string_view host) {
   out += head.method_text;
   out += ' ';
   out += head.target;
   out += " HTTP/1.1\r\nHost: ";
-  out += head.authority;
+  out += head.authority.empty() ? host : std::string_view(head.authority);
   out += "\r\n";
 }
 

@@ -15,8 +15,9 @@ namespace telltale::http1 {
 /// at most 10.
 bool is_hop_by_hop(const http::HeaderBlock& fields, http::FieldId id, std::string_view name);
 
-/// Appends `METHOD target HTTP/1.1\r\n` and `Host: authority\r\n` (an empty authority gives an empty Host).
-void append_request_line(std::string& out, const RequestHead& head);
+/// Appends `METHOD target HTTP/1.1\r\n` and `Host: authority\r\n`; a request that named no authority (HTTP/1.0) gets
+/// `host`.
+void append_request_line(std::string& out, const RequestHead& head, std::string_view host = {});
 
 /// Appends `HTTP/1.1 status reason\r\n`.
 void append_status_line(std::string& out, unsigned status, std::string_view reason);

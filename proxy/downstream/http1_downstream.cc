@@ -28,6 +28,7 @@ void Http1Downstream::stage_interim(const http1::ResponseHead& head) {
   std::string& out = writer_.staging();
   http1::append_status_line(out, head.status, head.reason);
   for (const auto field : head.fields) {
+    if (field.id == FieldId::content_length) continue;  // RFC 9110 8.6: a reader that believed it would wait for a body
     if (!http1::is_hop_by_hop(head.fields, field.id, field.name)) http1::append_field(out, field.name, field.value);
   }
   out.append("\r\n");

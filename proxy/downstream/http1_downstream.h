@@ -45,6 +45,7 @@ class Http1Downstream final : public DownstreamSide {
   Readiness& output() override { return stream_->descriptor().output(); }
   boost::system::error_code write_error() const override { return writer_.error(); }
   void expires_after(std::chrono::milliseconds duration) override { stream_->expires_after(duration); }
+  void expires_never() override { stream_->expires_never(); }
   void become_tunnel() override;
 
  private:

@@ -15,6 +15,9 @@ using boost::system::error_code;
 constexpr std::chrono::milliseconds linger_time{2000};
 constexpr std::size_t linger_octets = 4 * 1024 * 1024;
 
+// Requests that came together and that nothing had to be waited for; then the other connections have their turn.
+constexpr unsigned requests_per_turn = 32;
+
 Awaitable<> linger(Stream& stream) {
   stream.shutdown_write();
   stream.expires_after(linger_time);
@@ -79,9 +82,11 @@ void Http1TransactionPool::give_back(Http1Transaction* transaction) {
 Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactions) {
   Stream& stream = connection.stream();
   const auto& listener = *connection.context().listener;
+  unsigned served = 0;  // since nothing was there to read
   for (bool first = true;;) {
     const ReadResult got = stream.read();
     if (got.error == boost::asio::error::would_block) {
+      served = 0;
       if (!first && connection.draining()) co_return;
       stream.expires_after(first ? listener.timeouts.header : listener.timeouts.idle);
       connection.begin_idle();
@@ -108,10 +113,15 @@ Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactio
     }
 
     const After after = co_await transaction->exchange.run(transaction->client, connection.context());
-    if (after == After::keep_alive && !transaction->client.must_close()) continue;
+    if (after == After::keep_alive && !transaction->client.must_close()) {
+      if (++served % requests_per_turn != 0) continue;
+      const auto [error] = co_await connection.worker().loop.async_yield(as_result);
+      if (error) co_return;
+      continue;
+    }
     if (after == After::cut && transaction->client.ends_with_close()) {
       stream.reset();  // a FIN would end the message: the client must not take what it got for all of it
-    } else if (after != After::cut && !transaction->client.request_complete()) {
+    } else if (after != After::cut && (!transaction->client.request_complete() || stream.may_have_more())) {
       co_await linger(stream);
     }
     co_return;

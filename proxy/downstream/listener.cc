@@ -18,6 +18,7 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds out_of_descriptors_pause{100};
+constexpr std::chrono::seconds complaint_interval{10};
 
 Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
   const auto policy = proxy_policy_for(connection->context().listener->client_ip, connection->context().peer);
@@ -91,10 +92,7 @@ bool Listener::accept_one() {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-      // The connection stays in the backlog, and no new edge will tell of it: look again soon.
-      spdlog::warn("listener {}: cannot accept: {}", context_.listener->name, std::system_category().message(errno));
-      socket_->clear_readable();
-      socket_->set_deadline(table_.worker().loop.now() + out_of_descriptors_pause);
+      pause(errno);
       return false;
     case EAGAIN:
       socket_->clear_readable();
@@ -102,6 +100,18 @@ bool Listener::accept_one() {
     default:
       return true;  // that one connection went wrong (ECONNABORTED, EPROTO …)
   }
+}
+
+/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile wakes
+/// us too, and is not worth a line in the log.
+void Listener::pause(int error) {
+  const auto now = table_.worker().loop.now();
+  if (complained_at_ == EventLoop::Clock::time_point{} || now - complained_at_ >= complaint_interval) {
+    complained_at_ = now;
+    spdlog::warn("listener {}: cannot accept: {}", context_.listener->name, std::system_category().message(error));
+  }
+  socket_->clear_readable();
+  socket_->set_deadline(now + out_of_descriptors_pause);
 }
 
 void Listener::serve(UniqueFd socket, const SocketAddress& peer) {

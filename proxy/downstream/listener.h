@@ -25,6 +25,7 @@ class Listener {
 
   Awaitable<> accept_loop();
   bool accept_one();
+  void pause(int error);
   void serve(UniqueFd socket, const class SocketAddress& peer);
 
   ConnectionTable& table_;
@@ -32,6 +33,7 @@ class Listener {
   ConnectionContext context_;
   conf::Address address_;
   Descriptor::Handle socket_;
+  EventLoop::Clock::time_point complained_at_{};  // that nothing can be accepted
 };
 
 }  // namespace telltale::proxy

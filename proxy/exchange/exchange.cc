@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "protocol/forwarding/identity_headers.h"
+#include "protocol/http1/parser.h"
 #include "protocol/proxy_protocol/serializer.h"
 #include "proxy/exchange/request_writer.h"
 
@@ -103,6 +105,10 @@ bool Exchange::decide() {
     request_failed(Phase::request_head, make_error_code(boost::system::errc::argument_list_too_long), 400);
     return false;
   }
+  if (forwarding::nominates_identity(request.fields, listener.client_ip.header)) {
+    request_failed(Phase::request_head, http1::Error::bad_connection, 400);
+    return false;
+  }
   if (too_large()) {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return false;
@@ -114,7 +120,7 @@ bool Exchange::decide() {
     return false;
   }
   if (route_->redirect) {
-    reply_ = redirect_reply(*route_->redirect, request, connection_->scheme);
+    reply_ = redirect_reply(*route_->redirect, request, address_aimed_at(connection_->peer), connection_->scheme);
     return false;
   }
   if (route_->respond) {
@@ -147,8 +153,10 @@ bool Exchange::open_upstream() {
       return false;
     }
     connecting_ = false;
-    auto connection = worker_.pools[endpoint_->index]->acquire(identity);
-    if (connection != nullptr && !std::exchange(retry_stale_, false)) {
+    // After a stale connection a new one: those that are idle are as old. And only once.
+    std::unique_ptr<UpstreamConnection> connection;
+    if (!std::exchange(retry_stale_, false)) connection = worker_.pools[endpoint_->index]->acquire(identity);
+    if (connection != nullptr) {
       metrics_->connections_reused.add();
       upstream_.start(std::move(connection));
     } else {
@@ -199,11 +207,23 @@ bool Exchange::may_retry() {
   return true;
 }
 
+const http::HeaderBlock& Exchange::request_trailers() {
+  const http::HeaderBlock& received = client_->trailers();
+  if (received.empty()) return received;
+  keep_trailers(received, connection_->listener->client_ip.header, connection_->listener->limits.head.underscores,
+                trailers_);
+  return trailers_;
+}
+
 bool Exchange::too_large() const {
   const std::uint64_t limit = connection_->listener->limits.max_body_bytes;
   if (limit == 0) return false;
   const auto& body = client_->request().body;
   return (body.kind == http1::Framing::content_length && body.length > limit) || client_->body_octets_received() > limit;
+}
+
+std::chrono::milliseconds Exchange::input_timeout() const {
+  return tunnel_ ? service_->conf().timeouts.response : connection_->listener->timeouts.body;
 }
 
 void Exchange::stage_request() {

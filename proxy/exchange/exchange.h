@@ -34,6 +34,9 @@ class Exchange {
  private:
   static constexpr unsigned max_interim_heads = 32;  ///< more is a flood: 502
   static constexpr std::size_t max_tries = 4;
+  /// Of a scratch buffer each, at most: then whoever else is ready has a turn (nginx's sendfile_max_chunk is for the
+  /// same: one fast connection must not seize its worker).
+  static constexpr unsigned pieces_per_turn = 16;
 
   // Decide: plain functions.
   void begin(DownstreamSide& client, const ConnectionContext& connection);
@@ -54,9 +57,12 @@ class Exchange {
 
   void stage_request();
   void upload_now();
+  void time_response();
+  std::chrono::milliseconds input_timeout() const;  ///< without an octet from the client, when one is due
   Progress forward_request_piece();
   bool too_large() const;
-  enum class Wait : std::uint8_t { none, backend, client };
+  const http::HeaderBlock& request_trailers();  ///< those that may go on
+  enum class Wait : std::uint8_t { none, backend, client, turn };  ///< turn: others are ready too
   void expect_response();
   Wait forward_response();
   Progress forward_head();
@@ -84,6 +90,7 @@ class Exchange {
 
   forwarding::ClientAddress resolved_;
   http1::ResponseHead response_;
+  http::HeaderBlock trailers_;
   Http1Upstream upstream_;
   std::optional<LocalReply> reply_;
   Failure failure_;

@@ -26,12 +26,15 @@ LocalReply fixed_reply(const conf::FixedAnswer& answer) {
   return reply;
 }
 
-LocalReply redirect_reply(const conf::Redirect& redirect, const http1::RequestHead& request, std::string_view scheme) {
+LocalReply redirect_reply(const conf::Redirect& redirect, const http1::RequestHead& request, std::string_view host,
+                          std::string_view scheme) {
   std::string location(redirect.scheme.empty() ? scheme : std::string_view(redirect.scheme));
   location.append("://");
   // Another scheme is served on another port: the requested one only goes along with the requested scheme.
   if (!redirect.host.empty()) {
     location.append(redirect.host);
+  } else if (request.authority.empty()) {
+    location.append(host);
   } else {
     location.append(redirect.scheme.empty() || redirect.scheme == scheme ? std::string_view(request.authority)
                                                                          : request.host());

@@ -3,6 +3,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 
+#include <utility>
+
 #include "protocol/http1/serializer.h"
 #include "proxy/exchange/exchange.h"
 
@@ -30,6 +32,11 @@ Awaitable<> Exchange::talk() {
     // Most responses wait here once, and need no coroutine of their own.
     const Wait wait = forward_response();
     if (wait == Wait::none) break;
+    if (wait == Wait::turn) {
+      const auto [error] = co_await worker_.loop.async_yield(as_result);
+      if (error) client_failed(Phase::response_write, error);
+      continue;
+    }
     const bool for_client = wait == Wait::client;
     if (for_client) client_->expires_after(connection_->listener->timeouts.write);
     if (!for_client && status_ != 0) upstream_.expires_after(service_->conf().timeouts.response);
@@ -87,7 +94,8 @@ void Exchange::upload_now() {
     }
   }
   // Whatever stops this, a wait or the end, pump_request() goes on from here.
-  while (!request_sent_ && forward_request_piece() == Progress::done && !failure_ && !upload_broken_) {
+  for (unsigned pieces = 0; pieces < pieces_per_turn && !request_sent_ && !failure_ && !upload_broken_; ++pieces) {
+    if (forward_request_piece() != Progress::done) break;
   }
   if (!failure_ && !upload_broken_ && !request_sent_) upstream_.flush();
 }
@@ -115,7 +123,7 @@ Progress Exchange::forward_request_piece() {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return Progress::failed;
   }
-  const Progress put = upstream_.write_body(piece, client_->trailers());
+  const Progress put = upstream_.write_body(piece, request_trailers());
   if (put == Progress::failed) upload_broken_ = true;
   if (put == Progress::done && piece.last) request_sent_ = true;
   return put;
@@ -123,21 +131,26 @@ Progress Exchange::forward_request_piece() {
 
 /// The rest of a request body, beside the response. Spawned by talk(), which waits for its end.
 Awaitable<> Exchange::pump_request() {
-  const auto& listener = *connection_->listener;
   const auto& service = service_->conf();
+  unsigned pieces = 0;
   while (!pump_stopping_ && !failure_ && !request_sent_ && !upload_broken_) {
     const Progress progress = forward_request_piece();
     if (progress != Progress::blocked) {
       upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
+      if (++pieces % pieces_per_turn != 0) continue;
+      const auto [error] = co_await worker_.loop.async_yield(as_result);
+      if (error && !failure_) client_failed(Phase::request_body, error);
       continue;
     }
+    pieces = 0;
     if (upstream_.has_pending()) {
       upstream_.expires_after(service.timeouts.response);
       const auto [error] = co_await upstream_.output().async_wait(as_result);
       if (error && !pump_stopping_) upload_broken_ = true;
       continue;
     }
-    client_->expires_after(tunnel_ ? service.timeouts.response : listener.timeouts.body);
+    if (status_ == 0) time_response();
+    client_->expires_after(input_timeout());
     const auto [error] = co_await client_->input().async_wait(as_result);
     if (error && !pump_stopping_) {
       request_failed(Phase::request_body, error, error == boost::asio::error::timed_out ? 408 : 400);
@@ -157,10 +170,21 @@ Awaitable<> Exchange::stop_pump() {
   while (pump_running_) co_await pump_done_.async_wait(as_result);
 }
 
+/// The response's time runs while upstream is the one to act: from the last octet sent on, not while the client is slow
+/// with the rest. A client that waits for `100 Continue` is not.
+void Exchange::time_response() {
+  const bool expects_more = !client_->request().expects_continue || interim_heads_ > 0;
+  if (pump_running_ && !upstream_.has_pending() && expects_more) {
+    upstream_.expires_never();
+  } else {
+    upstream_.expires_after(service_->conf().timeouts.response);
+  }
+}
+
 void Exchange::expect_response() {
   const auto& request = client_->request();
   upstream_.expect_response(response_, connection_->listener->limits.head, {request.method, request.wants_upgrade});
-  if (interim_heads_ == 0) upstream_.expires_after(service_->conf().timeouts.response);
+  time_response();
 }
 
 Phase Exchange::response_phase() const { return status_ == 0 ? Phase::response_head : Phase::response_body; }
@@ -168,7 +192,8 @@ Phase Exchange::response_phase() const { return status_ == 0 ? Phase::response_h
 /// Moves what there is of the response: heads, then the body, a piece only when the client took the last one. Tells what
 /// to wait for before the next call; none: it is complete, or failure_ says why not.
 Exchange::Wait Exchange::forward_response() {
-  for (;;) {
+  for (unsigned pieces = 0;; ++pieces) {
+    if (pieces == pieces_per_turn) return Wait::turn;
     if (client_full_ && !flush_client()) break;
     if (response_read_) {
       response_complete_ = true;
@@ -215,7 +240,9 @@ Progress Exchange::forward_body() {
 /// Whether the client took all that was staged or kept; else client_full_ or failure_ is set.
 bool Exchange::flush_client() {
   const Progress put = client_->flush();
-  client_full_ = put == Progress::blocked;
+  const bool was_full = std::exchange(client_full_, put == Progress::blocked);
+  // One deadline for both directions: the pump that waits for the client gets its own back.
+  if (was_full && put == Progress::done && pump_running_) client_->expires_after(input_timeout());
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   return put == Progress::done;
 }
@@ -248,7 +275,8 @@ Awaitable<> Exchange::send_reply() {
   const LocalReply& reply = *reply_;
   // What is left of the request and at hand is read, so that the connection can go on; the rest is not waited for.
   BodyPiece piece;
-  for (bool more = failure_.side != Side::downstream && !client_->request_complete(); more;) {
+  bool more = failure_.side != Side::downstream && !client_->request_complete();
+  for (unsigned pieces = 0; more && pieces < pieces_per_turn; ++pieces) {
     more = client_->read_body(piece) == Progress::done && !piece.last && !too_large();
   }
   status_ = reply.status;

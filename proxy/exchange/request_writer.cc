@@ -1,13 +1,32 @@
 #include "proxy/exchange/request_writer.h"
 
+#include "protocol/forwarding/identity_headers.h"
 #include "protocol/http1/serializer.h"
 
 namespace telltale::proxy {
 
+std::string address_aimed_at(const forwarding::PeerInfo& peer) {
+  return peer.destination() ? peer.destination()->to_string() : "localhost";
+}
+
+void keep_trailers(const http::HeaderBlock& received, const forwarding::HeaderTrust& trust,
+                   http1::UnderscorePolicy underscores, http::HeaderBlock& kept) {
+  kept.clear();
+  for (const auto field : received) {
+    if (forwarding::is_identity_name(field.id, field.name, trust)) continue;
+    if (underscores != http1::UnderscorePolicy::pass && !forwarding::is_real_name(field.name)) continue;
+    kept.append(field.name, field.value);
+  }
+}
+
 void append_request_head(std::string& out, const http1::RequestHead& request, const forwarding::HeaderTrust& trust,
                          const forwarding::Propagate& propagate, const forwarding::RequestFacts& facts) {
   using http::FieldId;
-  http1::append_request_line(out, request);
+  if (request.authority.empty()) {
+    http1::append_request_line(out, request, address_aimed_at(facts.peer));
+  } else {
+    http1::append_request_line(out, request);
+  }
   for (const auto field : request.fields) {
     if (field.id == FieldId::host || field.id == FieldId::content_length) continue;  // written anew
     if (http1::is_hop_by_hop(request.fields, field.id, field.name)) continue;

@@ -52,6 +52,7 @@ class MessageSide : public BodySource, public MessageSink {
  public:
   /// A wait that lasts longer ends with timed_out.
   virtual void expires_after(std::chrono::milliseconds duration) = 0;
+  virtual void expires_never() = 0;
   /// From here on both directions are raw octets (101, RFC 9110 7.8); the end of input is `last`, and a `last` piece
   /// written is a half-close.
   virtual void become_tunnel() = 0;

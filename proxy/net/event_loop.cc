@@ -133,6 +133,7 @@ void EventLoop::signal_soon() {
 void EventLoop::abort_all() {
   // A coroutine that unwinds closes descriptors and may wait on others: start over until nobody waits.
   thread_.store(this_thread(), std::memory_order_relaxed);
+  stopped_.store(true, std::memory_order_release);
   for (bool again = true; again;) {
     again = false;
     for (Descriptor* d = open_; d != nullptr; d = d->next_) {

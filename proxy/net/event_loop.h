@@ -1,8 +1,10 @@
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 
@@ -29,6 +31,7 @@ class Descriptor;
 class EventLoop : public boost::asio::execution_context {
  public:
   using Clock = std::chrono::steady_clock;
+  using error_code = boost::system::error_code;
   static constexpr std::size_t scratch_size = 64 * 1024;
 
   /// Satisfies Asio's executor requirements; execute() posts (blocking.never).
@@ -66,14 +69,27 @@ class EventLoop : public boost::asio::execution_context {
   /// From any thread. The current pass is finished first.
   void stop();
 
-  /// Ends every pending wait on a descriptor with operation_aborted, so that coroutines unwind. Loop's thread, or when
-  /// nobody runs the loop.
+  /// Stops, and ends every pending wait on a descriptor with operation_aborted, so that coroutines unwind. Loop's thread,
+  /// or when nobody runs the loop.
   void abort_all();
 
   /// From any thread: the loop calls `function`, never from inside post(). Allocates.
   template <typename Function>
   void post(Function&& function) {
     post_task(std::make_unique<TaskOf<std::decay_t<Function>>>(std::forward<Function>(function)));
+  }
+
+  /// Gives everything else that is ready its turn. Completion: void(error_code), operation_aborted once the loop was
+  /// stopped or aborted: who never blocks is told so by this alone. Loop's thread. Allocates.
+  template <typename CompletionToken>
+  auto async_yield(CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(boost::system::error_code)>(
+        [this](auto&& handler) {
+          post([this, handler = std::forward<decltype(handler)>(handler)]() mutable {
+            std::move(handler)(ended() ? error_code(boost::asio::error::operation_aborted) : error_code());
+          });
+        },
+        token);
   }
 
   /// Called at the end of every pass (the access log flushes there).
@@ -100,6 +116,8 @@ class EventLoop : public boost::asio::execution_context {
     F function;
   };
   using Tasks = std::vector<std::unique_ptr<Task>>;
+
+  bool ended() const { return stopped_.load(std::memory_order_relaxed); }
 
   void post_task(std::unique_ptr<Task> task);
   void run_tasks();

@@ -43,6 +43,8 @@ class Stream {
   /// Keeps `octets` (from the end of the last read) for the next read.
   void unread(std::string_view octets);
   bool has_unread() const { return kept_begin_ < kept_end_; }
+  /// Something is put back, or may be there to read without a wait. False once closed.
+  bool may_have_more() const { return descriptor_ && (has_unread() || descriptor_->readable()); }
 
   /// Tries at once; a short write has error would_block only if nothing was written.
   IoResult write(std::string_view octets);

@@ -47,6 +47,7 @@ class Http1Upstream final : public MessageSide {
   bool received_any() const { return received_any_; }
 
   void expires_after(std::chrono::milliseconds duration) override { connection_->stream.expires_after(duration); }
+  void expires_never() override { connection_->stream.expires_never(); }
   void become_tunnel() override;
 
   /// The response is complete: the connection for the pool, or nullptr if it was closed.

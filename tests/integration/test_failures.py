@@ -136,6 +136,18 @@ class Failures(ProxyTest):
         for _ in range(5):
             self.assertEqual(proxy.get("/").status, 502)
 
+    def test_a_stale_connection_whose_backend_is_gone_is_given_up(self):
+        def serve(connection):
+            connection.next_request()
+            connection.send(respond(200, "first"))
+            connection.next_request()
+            connection.backend.refuse()
+
+        proxy = self.start(config(service(self.backend(serve)), workers=1))
+        self.assertEqual(proxy.get("/first").status, 200)
+        self.assertEqual(proxy.get("/second").status, 502)
+        self.assertLessEqual(self.record(proxy, "/second")["tries"], 3)
+
     def test_a_request_body_cut_by_its_backend_is_not_sent_to_another(self):
         def die(connection):
             connection.read_request_head()

@@ -194,6 +194,8 @@ class Basic(ProxyTest):
         with self.proxy.client() as client:
             client.request("GET", "/x", host=None, version="HTTP/1.0")
             self.assertEqual(client.read_response().status, 200)
+        host, port = self.proxy.address()
+        self.assertEqual(self.app.last().header("host"), f"{host}:{port}", "what it aimed at: an empty Host is refused by many")
 
     def test_http_1_0_keep_alive_when_asked(self):
         with self.proxy.client() as client:
@@ -221,6 +223,14 @@ class Basic(ProxyTest):
             response = client.get("/x", [("Connection", "close")])
             self.assertTrue(response.closes())
             self.assertEqual(client.closed_by_peer(), b"")
+
+    def test_a_close_does_not_take_the_answer_from_a_client_that_sends_on(self):
+        """RFC 9112 9.6: closing with octets unread would be a reset."""
+        with self.proxy.client() as client:
+            client.request("GET", "/x", [("Connection", "close")])
+            client.send(b"x" * 1_000_000)
+            self.assertEqual(client.read_response().status, 200)
+            self.assertEqual(client.read_to_end(), b"")
 
     def test_pipelined_requests_are_answered_in_order(self):
         with self.proxy.client() as client:

@@ -1,6 +1,7 @@
 """Who the client is, and that no field from outside can say otherwise: checked at the backend, field by field."""
 
 from support import ProxyTest, config, curl, listener, main, proxy_v1, proxy_v2, service
+from support.messages import chunks
 
 # Hops that are believed, and one that is not.
 TRUSTED, UNTRUSTED = "127.0.5.1", "127.0.6.1"
@@ -197,12 +198,22 @@ class Identity(ProxyTest):
 
     def test_connection_must_not_nominate_who_the_client_is(self):
         """CVE-2022-31813, CVE-2024-45410, CVE-2021-32813."""
-        for name in [*IDENTITY_FIELDS[:-1], "x_forwarded_for", "X_Real_Ip"]:
+        for name in [*IDENTITY_FIELDS, "x_forwarded_for", "X_Real_Ip", "X_Company_Client"]:
             for value in (name, f"close, {name}", f"keep-alive,{name.lower()}"):
                 with self.subTest(value=value):
                     before = len(self.app.requests)
                     self.told("nobody", [("Connection", value)], status=400)
                     self.assertEqual(len(self.app.requests), before)
+        self.told("replace", [("Connection", OWN[0])])  # a name like any other where it was not configured
+        self.told("named", [("Connection", "X-Company-Client")], status=400)
+
+    def test_trailers_do_not_say_who_the_client_is(self):
+        trailers = [*((name, "9.9.9.9") for name in IDENTITY_FIELDS), ("x_company_client", "9.9.9.9"), ("X-Fine", "1")]
+        with self.proxy.client("nobody", source=UNTRUSTED) as client:
+            client.request("POST", "/", [("Transfer-Encoding", "chunked")])
+            client.send(chunks(b"payload", trailers))
+            self.assertEqual(client.read_response().status, 200)
+        self.assertEqual(self.app.last().trailers.names(), ["x-fine"])
 
     def test_append_replace_remove_and_pass(self):
         for name, fields, wanted in [

@@ -1,9 +1,11 @@
 """Every limit and every deadline of a listener, and that what is within it passes."""
 
 import contextlib
+import re
+import resource
 import time
 
-from support import ProxyTest, config, listener, main, respond, service, wait_until
+from support import ProxyTest, config, listener, main, respond, service, wait_stable, wait_until
 from support.messages import chunks
 
 
@@ -183,6 +185,55 @@ class Deadlines(ProxyTest):
                 wait_until(lambda at=end - SHORT_SECONDS * 1.5 * (11 - n) / 12: time.monotonic() >= at)
             self.assertEqual(client.read_response().status, 200)
 
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        wait_until(lambda: time.monotonic() >= end)
+
+    def test_the_response_deadline_does_not_run_while_the_client_uploads(self):
+        for what, expect in [("a body", []), ("one that waited for 100", [("Expect", "100-continue")])]:
+            with self.subTest(what=what):
+
+                def serve(connection):
+                    request = connection.read_request_head()
+                    if request.header("expect"):
+                        connection.send(respond(100, length=False))
+                    connection.send(respond(200, connection.read_exact(10)))
+
+                app = self.backend(serve)
+                proxy = self.start(config(service(app, timeouts={"response": SHORT["body"]}), workers=1))
+                with proxy.client() as client:
+                    client.request("POST", "/slow", [("Content-Length", "10"), *expect])
+                    client.send_apart(b"12345")
+                    self.wait(SHORT_SECONDS * 2)
+                    client.send(b"67890")
+                    self.assertEqual(client.read_response().body, b"1234567890")
+
+    def test_the_response_deadline_runs_while_the_client_waits_for_100(self):
+        app = self.backend(lambda c: (c.read_request_head(), c.backend.release.wait()))
+        proxy = self.start(config(service(app, timeouts={"response": SHORT["body"]}), workers=1))
+        with proxy.client() as client:
+            client.request("POST", "/slow", [("Content-Length", "10"), ("Expect", "100-continue")])
+            self.assertEqual(client.read_response().status, 504)
+
+    def test_a_write_that_came_to_its_end_leaves_the_upload_its_own_deadline(self):
+        def serve(connection):
+            connection.read_request_head()
+            connection.send(respond(200, b"x" * 8_000_000))
+            connection.read_exact(10)
+
+        app = self.backend(serve)
+        timeouts = {"write": SHORT["write"], "body": "60s"}
+        proxy = self.start(config(service(app), listeners=[listener(timeouts=timeouts)], workers=1))
+        with proxy.client(receive_buffer=4096, record=False) as client:
+            client.request("POST", "/slow", [("Content-Length", "10")])
+            client.send_apart(b"12345")
+            connection = app.wait_connection(0)
+            wait_stable(lambda: connection.sent, quiet=0.1)
+            self.assertEqual(len(client.read_response().body), 8_000_000)
+            self.wait(SHORT_SECONDS * 2)
+            client.send(b"67890")
+            self.assertIsNone(proxy.wait_access()[0]["failure"])
+
     def test_response_that_nobody_reads_is_cut(self):
         size = 64 << 20
 
@@ -286,6 +337,19 @@ class Connections(ProxyTest):
         app.release.set()
         for client in clients:
             self.assertEqual(client.read_response().body, b"done")
+
+    def test_out_of_descriptors_it_waits_and_says_so_once(self):
+        proxy = self.start(config(service(self.backend()), workers=1))
+        self.open(proxy)
+        pid, few = proxy.process.pid, proxy.open_files() + 2
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, most))
+        clients = [self.enterContext(proxy.client()) for _ in range(40)]
+        proxy.log.wait_line(re.compile("cannot accept"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        for client in clients:
+            self.assertEqual(client.get("/").status, 200)
+        self.assertEqual(len([line for line in proxy.log.lines() if "cannot accept" in line]), 1)
 
     def test_a_thousand_idle_connections_cost_little(self):
         proxy = self.start(config(service(self.backend()), workers=1, access_log="off"))

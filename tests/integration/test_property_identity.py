@@ -8,12 +8,14 @@ import random
 import threading
 
 from support import Client, Echo, Nginx, ProxyTest, config, listener, main, proxy_v1, proxy_v2, respond, service
+from support.proxy_header import TLV_AUTHORITY
 from support.waiting import SANITIZER
 
 SEED = int(os.environ.get("TELLTALE_SEED", random.SystemRandom().randrange(1 << 32)))
 CLIENTS = 120 if SANITIZER else 300
 THREADS = 12
 ROUNDS = 3 if SANITIZER else 5
+HOSTS = ["a.example", "b.example"]
 
 NGINX = """
 listen {listen}%s;
@@ -57,6 +59,9 @@ def python_backend(way):
             # The client wrote who it is beside its key: whoever else it is taken for is a fault at once.
             if answer["who"] != request.header("x-expected"):
                 raise AssertionError(f"{request.header('x-expected')} was told as {answer['who']}")
+            # The header says what the request is for too: a connection of the same client is not for another host.
+            if way == "v2" and connection.proxy.tlv(TLV_AUTHORITY) != request.header("host").encode():
+                raise AssertionError(f"{request.header('host')} was told as {connection.proxy.tlv(TLV_AUTHORITY)}")
             body, form = json.dumps(answer).encode(), request.header("x-form")
             fields = [("Connection", "close")] if form == "close" else []
             connection.send(respond(200, body, fields, chunked=form == "chunked", length=form != "until-close"))
@@ -156,7 +161,8 @@ class PropertyIdentity(ProxyTest):
             # An answer that ends with its connection may end the client's too: only the last one does.
             form = chance.choice(["length", "length", "chunked", "close", "until-close" if n == count - 1 else "length"])
             fields += [("X-Key", key), ("X-Expected", who), ("X-Form", form), ("Accept", "application/json")]
-            client.request(chance.choice(["POST", "PUT"]) if body else "GET", f"/{name}/{key}", fields, body)
+            method = chance.choice(["POST", "PUT"]) if body else "GET"
+            client.request(method, f"/{name}/{key}", fields, body, host=chance.choice(HOSTS))
             sent.append((name, key, who, body))
         if chance.random() < 0.05:
             client.reset()

@@ -87,6 +87,12 @@ class Routing(ProxyTest):
                 response = self.proxy.get(target, host=host)
                 self.assertEqual((response.status, response.header("location")), (status, location))
 
+    def test_redirect_of_a_request_without_host(self):
+        host, port = self.proxy.address()
+        with self.proxy.client() as client:
+            client.request("GET", "/moved", host=None, version="HTTP/1.0")
+            self.assertEqual(client.read_response().header("location"), f"http://{host}:{port}/here")
+
     def test_redirect_cannot_be_split(self):
         """Whatever a client puts into target or host, Location stays one field."""
         response = self.proxy.get("/a?%0d%0aSet-Cookie:%20x=1", host="old.example")

@@ -2,8 +2,20 @@
 client gets the answer to its own request."""
 
 import threading
+import time
 
-from support import DEADLINE, ProxyTest, config, main, respond, service, wait_until
+from support import (
+    DEADLINE,
+    ProxyTest,
+    config,
+    http_handler,
+    listener,
+    main,
+    respond,
+    service,
+    wait_stable,
+    wait_until,
+)
 
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"
@@ -154,6 +166,58 @@ class ResponseSmuggling(ProxyTest):
             self.assertEqual(response.body, b"hello")
             self.assertEqual(client.get("/same").body, b"own answer to /same")
             self.assertNotIn(b"poison", client.received)
+
+
+class InterimResponses(ProxyTest):
+    """A client whose kernel buffers are full while interim heads are relayed to it."""
+
+    HEADS = [respond(103, fields=[("X-N", n), ("X-Fill", "a" * 300_000)], length=False) for n in range(31)]
+
+    def slow_client(self, serve, **fields):
+        self.app = self.backend(serve)
+        listeners = [listener(limits={"max_head_bytes": "1MiB"})]
+        proxy = self.start(config(service(self.app, **fields), listeners=listeners, workers=1))
+        client = self.enterContext(proxy.client(receive_buffer=4096))
+        client.request("GET", "/slow")
+        connection = self.app.wait_requests(1)[0].connection
+        wait_stable(lambda: connection.sent)
+        return proxy, client
+
+    def test_octets_behind_an_interim_head_are_kept_while_the_client_is_slow(self):
+        """They are only lent: what other connections receive meanwhile must not take their place."""
+
+        def serve(connection):
+            while (request := connection.next_request()) is not None:
+                if request.target == "/slow":
+                    connection.send(b"".join(self.HEADS) + respond(200, "mine"))
+                else:
+                    connection.send(respond(200, POISON * 1000))
+
+        proxy, client = self.slow_client(serve)
+        for _ in range(20):
+            self.assertEqual(proxy.get("/other").status, 200)
+        response = client.read_response()
+        self.assertEqual(response.body, b"mine")
+        self.assertEqual([r.header("x-n") for r in response.interim], [str(n) for n in range(31)])
+
+    def test_the_response_deadline_holds_behind_interim_heads_too(self):
+        def serve(connection):
+            connection.next_request()
+            connection.send(b"".join(self.HEADS))
+            connection.backend.release.wait()
+
+        _, client = self.slow_client(serve, timeouts={"response": "300ms"})
+        end = time.monotonic() + 0.6  # it passes while only the client is waited for
+        wait_until(lambda: time.monotonic() >= end)
+        self.assertEqual(client.read_response().status, 504)
+
+    def test_an_interim_head_has_no_length(self):
+        """RFC 9110 8.6. A reader that believed it would take the final response for a body."""
+        head = respond(103, fields=[("Content-Length", 5), ("X", "y")], length=False)
+        app = self.backend(http_handler(lambda request: head + respond(200, "mine")))
+        response = self.start(config(service(app))).get("/")
+        self.assertEqual((response.status, response.body), (200, b"mine"))
+        self.assertEqual(list(response.interim[0].fields), [("X", "y")])
 
 
 class PooledConnections(ProxyTest):

@@ -181,6 +181,12 @@ class Backend:
         """The request that came last."""
         return self.wait_requests(1)[-1]
 
+    def refuse(self):
+        """From here on connections are refused; those that are open stay."""
+        self._open = False
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+
     def close_connections(self):
         for connection in list(self.connections):
             connection.close()
@@ -196,11 +202,7 @@ class Backend:
 
     def close(self):
         """No new connections, and the open ones are cut."""
-        if not self._open:
-            return
-        self._open = False
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
+        self.refuse()
         self._listening.close()
         self._acceptor.join(DEADLINE)
         self.release.set()

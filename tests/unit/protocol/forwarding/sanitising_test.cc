@@ -58,6 +58,27 @@ TEST(Sanitising, ATrustedHopKeepsTheConfiguredHeaderAndItsSiblings) {
   EXPECT_EQ(sent({lb, single("x-real-ip", private_net()), "X-Real-IP: 192.0.2.1"}, none()), "X-Real-IP: 192.0.2.1\r\n");
 }
 
+TEST(Sanitising, NominationsOfConfiguredNamesAreSeen) {
+  HeaderTrust trust = xff({});
+  trust.extra_identity_names = {"x-acme-client"};
+  const struct {
+    const char* description;
+    const char* lines;
+    bool nominates;
+  } rows[] = {
+      {"no Connection", "X-Acme-Client: 1", false},
+      {"another name", "Connection: close, X-Acme", false},
+      {"the name", "Connection: x-acme-client", true},
+      {"in a list, in another case", "Connection: close , X-ACME-Client", true},
+      {"on a second line", "Connection: close\nConnection: x-acme-client", true},
+      {"an alias", "Connection: X_Acme_Client", true},
+      {"one of the registry", "Connection: true-client-ip", true},
+  };
+  for (const auto& row : rows) EXPECT_EQ(nominates_identity(fields(row.lines), trust), row.nominates) << row.description;
+  EXPECT_TRUE(nominates_identity(fields("Connection: x-acme-client"), single("x-acme-client", {})));
+  EXPECT_FALSE(nominates_identity(fields("Connection: x-acme-client"), xff({})));
+}
+
 TEST(Sanitising, ASingleAddressThatWasRefusedDoesNotPass) {
   EXPECT_EQ(sent({lb, single("x-real-ip", private_net()), "X-Real-IP: 192.0.2.1\nX-Real-IP: 203.0.113.99"}, none()),
             "");

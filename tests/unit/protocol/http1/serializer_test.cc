@@ -26,6 +26,9 @@ TEST(Serializer, WritesAnEmptyHostWhenThereIsNone) {
   std::string out;
   append_request_line(out, head);
   EXPECT_EQ(out, "GET / HTTP/1.1\r\nHost: \r\n");
+  out.clear();
+  append_request_line(out, head, "192.0.2.1:80");
+  EXPECT_EQ(out, "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n");
 }
 
 TEST(Serializer, WritesStatusLinesAndFields) {

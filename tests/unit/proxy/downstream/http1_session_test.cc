@@ -1,0 +1,143 @@
+#include "proxy/downstream/http1_session.h"
+
+#include "conf/loader.h"
+#include "proxy/downstream/connection.h"
+#include "proxy/upstream/service_builder.h"
+#include "tests/unit/proxy/net/socket_pair.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <sys/un.h>
+
+namespace telltale::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A session on one end of a socket pair, and a loop whose every pass the test makes.
+class Http1SessionTest : public ::testing::Test {
+ protected:
+  void start(const std::string& configuration) {
+    auto loaded = conf::load_text(configuration);
+    ASSERT_NE(loaded.model, nullptr) << configuration;
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->model = loaded.model;
+    auto built = ServiceBuilder::build(loaded.model->services);
+    snapshot->services = std::move(built.services);
+    snapshot->endpoint_count = built.endpoint_count;
+    snapshot->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
+    worker_.snapshot = snapshot;
+    worker_.metrics = std::make_unique<WorkerMetrics>(1, snapshot->services.size());
+    for (const auto& service : snapshot->services) {
+      worker_.balancers.push_back(make_balancer(*service, 0));
+      for (std::size_t i = 0; i < service->endpoints().size(); ++i) {
+        worker_.pools.push_back(
+            std::make_unique<ConnectionPool>(service->conf().pool, *worker_.metrics->services[service->index()]));
+      }
+    }
+    int fds[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    client_ = UniqueFd(fds[1]);
+    ours_ = fds[0];
+    ConnectionContext context;
+    context.snapshot = snapshot;
+    context.listener = &snapshot->model->listeners[0];
+    context.metrics = worker_.metrics->listeners[0].get();
+    context.listener_connections = &listener_connections_;
+    auto connection = std::make_unique<Connection>(
+        table_, std::move(context), Descriptor::open(worker_.loop, UniqueFd(fds[0]), Descriptor::Initially::ready));
+    boost::asio::co_spawn(worker_.loop.get_executor(), serve(std::move(connection), transactions_),
+                          boost::asio::detached);
+    worker_.loop.run_once(0ms);
+  }
+  static Awaitable<> serve(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
+    co_await serve_http1(*connection, transactions);
+  }
+
+  void send(const std::string& octets) const {
+    ASSERT_EQ(::send(client_.get(), octets.data(), octets.size(), MSG_NOSIGNAL), static_cast<ssize_t>(octets.size()));
+  }
+  std::string receive() const {
+    std::string all(8 << 20, '\0');
+    std::size_t size = 0;
+    for (ssize_t got; (got = ::recv(client_.get(), all.data() + size, all.size() - size, 0)) > 0;) {
+      size += static_cast<std::size_t>(got);
+    }
+    all.resize(size);
+    return all;
+  }
+  static std::size_t count(const std::string& text, const std::string& what) {
+    std::size_t n = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+  }
+
+  WorkerContext worker_;
+  std::atomic<std::size_t> total_{0}, listener_connections_{0};
+  ConnectionTable table_{worker_, total_, 100};
+  Http1TransactionPool transactions_{worker_};
+  UniqueFd client_;
+  int ours_ = -1;
+};
+
+TEST_F(Http1SessionTest, PipelinedRequestsThatAreAnsweredAtOnceTakeTurnsWithTheRest) {
+  start(R"({listeners: [{listen: "127.0.0.1:0", routes: [{respond: {status: 200, body: x}}]}]})");
+  constexpr std::size_t requests = 500;
+  std::string octets;
+  for (std::size_t i = 0; i < requests; ++i) octets += "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  send(octets);
+  std::size_t answers = 0, most = 0;
+  run_until(worker_.loop, [&] {
+    const std::size_t in_this_pass = count(receive(), "HTTP/1.1 200");
+    answers += in_this_pass;
+    most = std::max(most, in_this_pass);
+    return answers == requests;
+  });
+  EXPECT_LE(most, 64u) << "answers in one pass: what else is ready has to wait for them";
+}
+
+TEST_F(Http1SessionTest, AResponseThatNobodyBlocksTakesTurnsWithTheRest) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string path = "/tmp/telltale-session-test-" + std::to_string(::getpid()) + ".sock";
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ::unlink(path.c_str());
+  const UniqueFd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listening.get(), 1), 0);
+  start("{listeners: [{listen: \"127.0.0.1:0\", service: s}], services: [{name: s, endpoints: [\"unix:" + path +
+        "\"]}]}");
+
+  constexpr int size = 6 << 20;
+  send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  UniqueFd backend;
+  run_until(worker_.loop, [&] {
+    if (!backend) backend = UniqueFd(::accept(listening.get(), nullptr, nullptr));
+    return static_cast<bool>(backend);
+  });
+  ::unlink(path.c_str());
+  // As much as both ways hold at once: then nothing but the budget can end a pass.
+  const int room = 4 * size;
+  if (::setsockopt(backend.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0 ||
+      ::setsockopt(ours_, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0) {
+    GTEST_SKIP() << "no right to make socket buffers as large as this needs (CAP_NET_ADMIN)";
+  }
+  std::string response = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+  response.append(size, 'x');
+  ASSERT_EQ(::send(backend.get(), response.data(), response.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(response.size()));
+  std::size_t octets = 0, most = 0;
+  run_until(worker_.loop, [&] {
+    const std::size_t in_this_pass = receive().size();
+    octets += in_this_pass;
+    most = std::max(most, in_this_pass);
+    return octets >= size;
+  });
+  EXPECT_LE(most, std::size_t{3} << 20) << "octets in one pass: what else is ready has to wait for them";
+}
+
+}  // namespace
+}  // namespace telltale::proxy
