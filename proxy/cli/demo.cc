@@ -138,7 +138,7 @@ void print_guide(const conf::Address& listener, const DemoNode& a, const DemoNod
   curl -X POST http://127.0.0.1:{3}/fail
       {1} fails its /healthz: all goes to {2} (back with /ok; {2}'s port is {4})
 
-Ctrl-C ends. Each request is told in a line:
+Ctrl-C ends, once the requests in flight are done. Each request is told in a line:
 
 )",
              where, a.name, b.name, a.health_port(), b.health_port());

@@ -62,6 +62,7 @@ TEST_F(ConnectionPoolTest, GivesTheLatestFirst) {
   EXPECT_EQ(pool.idle(), 1u);
 }
 
+// envoy#13659, caddy#6342.
 TEST_F(ConnectionPoolTest, NeverGivesAConnectionToAnotherIdentity) {
   ConnectionPool pool(limits_, metrics_);
   add(pool, "client-a");
