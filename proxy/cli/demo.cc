@@ -1,5 +1,14 @@
 #include "proxy/cli/demo.h"
 
+#include "conf/loader.h"
+#include "protocol/forwarding/propagate.h"
+#include "protocol/http/header_block.h"
+#include "proxy/cli/echo.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/observe/escape.h"
+#include "proxy/observe/log.h"
+#include "proxy/server/server.h"
+
 #include <boost/asio/io_context.hpp>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -9,15 +18,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-
-#include "conf/loader.h"
-#include "protocol/forwarding/propagate.h"
-#include "protocol/http/header_block.h"
-#include "proxy/cli/echo.h"
-#include "proxy/cli/exit_codes.h"
-#include "proxy/observe/escape.h"
-#include "proxy/observe/log.h"
-#include "proxy/server/server.h"
 
 namespace telltale::proxy {
 namespace {

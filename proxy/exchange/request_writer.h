@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-
 #include "conf/model.h"
 #include "protocol/forwarding/propagate.h"
 #include "protocol/http1/head.h"
+
+#include <string>
 
 namespace telltale::proxy {
 
