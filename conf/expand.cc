@@ -96,6 +96,7 @@ void write_process(Emitter& out, const Model& model) {
   out.text_if_any("file", model.access_log.file);
   // Not escaped: variables are not expanded in it.
   if (!model.access_log.text.empty()) out.word("text", quote_yaml(model.access_log.text));
+  out.flag("queries", model.access_log.queries);
   out.close();
   out.open("drain");
   out.duration("delay", model.drain.delay);

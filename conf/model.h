@@ -181,8 +181,9 @@ struct Log {
 enum class AccessLogFormat : std::uint8_t { off, json, text };
 struct AccessLog {
   AccessLogFormat format = AccessLogFormat::json;
-  std::string file;  ///< empty: standard output
-  std::string text;  ///< the template for `text`; ${name} variables, those of the JSON fields
+  std::string file;     ///< empty: standard output
+  std::string text;     ///< the template for `text`; ${name} variables, those of the JSON fields
+  bool queries = true;  ///< false: targets are logged without theirs
 };
 
 struct Admin {

@@ -73,6 +73,7 @@ void read_access_log(ObjectReader& root, AccessLog& log) {
     ObjectReader reader(root.context(), node, path, schema::access_log);
     const bool known = reader.read("format", log.format) || !reader.has("format");
     reader.read("file", log.file);
+    reader.read("queries", log.queries);
     const bool has_text = reader.read("text", log.text);
     if (!known) return;
     if (log.format == AccessLogFormat::text && (!reader.has("text") || (has_text && log.text.empty()))) {

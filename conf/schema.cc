@@ -51,6 +51,10 @@ constexpr Field access_log_fields[] = {
      .type = Type::format,
      .meaning = "The template of `format: text`; `${name}` is the JSON record's field of that name, `${tlv.NAME}` a "
                 "received TLV, `$$` a dollar. Environment variables are not expanded in it."},
+    {.name = "queries",
+     .type = Type::boolean,
+     .fallback = "true",
+     .meaning = "`false`: the query, which may hold secrets, is left out of `target`."},
 };
 
 constexpr Field root_fields[] = {

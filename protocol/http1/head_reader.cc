@@ -97,11 +97,12 @@ void HeadReader::start_response(const HeadLimits& limits, std::string& text, htt
 Outcome HeadReader::feed(std::string_view octets) {
   const OctetRules::Scan scan = rules_.scan(octets);
   // llhttp sees every allowed octet even if a later one is refused, so that the first error wins for any cut.
-  const llhttp_errno_t result = scan.octets == 0 ? HPE_OK : llhttp_execute(&lexer_, octets.data(), scan.octets);
+  const std::string_view allowed = octets.substr(0, scan.octets);
+  const llhttp_errno_t result = allowed.empty() ? HPE_OK : llhttp_execute(&lexer_, allowed.data(), allowed.size());
   if (result != HPE_OK && result != HPE_PAUSED) return fail(error_for(result), scan.octets);
   if (scan.status == Status::failed) return fail(scan.error, scan.octets);
   const bool at_end = scan.status == Status::complete;
-  if (complete_ != at_end || (at_end && llhttp_get_error_pos(&lexer_) != octets.data() + scan.octets)) {
+  if (complete_ != at_end || (at_end && llhttp_get_error_pos(&lexer_) != allowed.data() + allowed.size())) {
     return fail(Error::malformed, scan.octets);
   }
   if (!at_end) {

@@ -22,7 +22,10 @@ constexpr int hex_value(char c) {
 bool parse_dotted_quad(std::string_view text, std::uint8_t* out) {
   std::size_t at = 0;
   for (int i = 0; i < 4; ++i) {
-    if (i > 0 && (at == text.size() || text[at++] != '.')) return false;
+    if (i > 0) {
+      if (at == text.size() || text[at] != '.') return false;
+      ++at;
+    }
     const std::size_t begin = at;
     unsigned value = 0;
     while (at < text.size() && is_digit(text[at]) && at - begin < 3) value = value * 10 + unsigned(text[at++] - '0');

@@ -1,5 +1,14 @@
 #include "proxy/cli/demo.h"
 
+#include "conf/loader.h"
+#include "protocol/forwarding/propagate.h"
+#include "protocol/http/header_block.h"
+#include "proxy/cli/echo.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/observe/escape.h"
+#include "proxy/observe/log.h"
+#include "proxy/server/server.h"
+
 #include <boost/asio/io_context.hpp>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -9,15 +18,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-
-#include "conf/loader.h"
-#include "protocol/forwarding/propagate.h"
-#include "protocol/http/header_block.h"
-#include "proxy/cli/echo.h"
-#include "proxy/cli/exit_codes.h"
-#include "proxy/observe/escape.h"
-#include "proxy/observe/log.h"
-#include "proxy/server/server.h"
 
 namespace telltale::proxy {
 namespace {
@@ -138,7 +138,7 @@ void print_guide(const conf::Address& listener, const DemoNode& a, const DemoNod
   curl -X POST http://127.0.0.1:{3}/fail
       {1} fails its /healthz: all goes to {2} (back with /ok; {2}'s port is {4})
 
-Ctrl-C ends. Each request is told in a line:
+Ctrl-C ends, once the requests in flight are done. Each request is told in a line:
 
 )",
              where, a.name, b.name, a.health_port(), b.health_port());

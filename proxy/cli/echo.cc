@@ -1,6 +1,7 @@
 #include "proxy/cli/echo.h"
 
 #include "protocol/proxy_protocol/parser.h"
+#include "proxy/cli/exit_codes.h"
 #include "proxy/observe/local_server.h"
 
 #include <boost/asio/redirect_error.hpp>
@@ -13,7 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <sysexits.h>
+#include <system_error>
 #include <utility>
 
 namespace telltale::proxy {
@@ -304,10 +305,10 @@ int run_echo(const EchoOptions& options) {
     if (const auto health = server.health_address()) std::printf("health on %s\n", health->to_string().c_str());
     std::fflush(stdout);
     io.run();
-    return EX_OK;
-  } catch (const boost::system::system_error& error) {
-    std::fprintf(stderr, "telltale echo: %s: %s\n", options.listen.to_string().c_str(), error.code().message().c_str());
-    return EX_OSERR;
+    return exit_ok;
+  } catch (const std::system_error& error) {
+    std::fprintf(stderr, "telltale echo: %s\n", error.what());
+    return exit_system;
   }
 }
 

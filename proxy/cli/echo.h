@@ -32,7 +32,7 @@ struct EchoOptions {
 /// On the io_context's thread, which must outlive this; one thread runs it.
 class EchoServer {
  public:
-  /// Binds at once; throws boost::system::system_error when an address is taken.
+  /// Binds at once; throws std::system_error when an address is taken.
   EchoServer(boost::asio::io_context& io, EchoOptions options);
   ~EchoServer();
   EchoServer(const EchoServer&) = delete;

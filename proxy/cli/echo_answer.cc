@@ -64,7 +64,7 @@ std::string_view command_name(proxy_protocol::Command command) {
   return command == proxy_protocol::Command::proxy ? "PROXY" : "LOCAL";
 }
 
-std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 void append_proxy_text(std::string& out, const proxy_protocol::Header& header) {
   std::string names;

@@ -1,15 +1,15 @@
 #include "proxy/cli/run.h"
 
+#include "conf/loader.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/observe/log.h"
+#include "proxy/server/server.h"
+
 #include <boost/asio/io_context.hpp>
 #include <spdlog/spdlog.h>
 
 #include <iostream>
 #include <system_error>
-
-#include "conf/loader.h"
-#include "proxy/cli/exit_codes.h"
-#include "proxy/observe/log.h"
-#include "proxy/server/server.h"
 
 namespace telltale::proxy {
 

@@ -1,5 +1,9 @@
 #include "proxy/cli/status.h"
 
+#include "protocol/net/ip_address.h"
+#include "proxy/cli/exit_codes.h"
+#include "proxy/net/socket_address.h"
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -8,10 +12,6 @@
 
 #include <chrono>
 #include <iostream>
-
-#include "protocol/net/ip_address.h"
-#include "proxy/cli/exit_codes.h"
-#include "proxy/net/socket_address.h"
 
 namespace telltale::proxy {
 namespace {

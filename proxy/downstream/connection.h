@@ -1,14 +1,14 @@
 #pragma once
 
+#include "proxy/exchange/downstream_side.h"
+#include "proxy/exchange/worker_context.h"
+#include "proxy/net/stream.h"
+
 #include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <unordered_map>
-
-#include "proxy/exchange/downstream_side.h"
-#include "proxy/exchange/worker_context.h"
-#include "proxy/net/stream.h"
 
 namespace telltale::proxy {
 

@@ -37,7 +37,8 @@ void Http1Downstream::stage_interim(const http1::ResponseHead& head) {
 void Http1Downstream::stage_response(const OutgoingResponse& response) {
   must_close_ = !response.keep_alive;
   std::string& out = writer_.staging();
-  http1::append_status_line(out, response.status, response.reason.empty() ? http1::reason_phrase(response.status) : response.reason);
+  http1::append_status_line(out, response.status,
+                            response.reason.empty() ? http1::reason_phrase(response.status) : response.reason);
   if (response.fields != nullptr) {
     for (const auto field : *response.fields) {
       if (field.id == FieldId::content_length) continue;  // written by append_framing

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-
 #include "protocol/http1/parser.h"
 #include "proxy/exchange/downstream_side.h"
 #include "proxy/message/http1_body.h"
+
+#include <string>
 
 namespace telltale::proxy {
 

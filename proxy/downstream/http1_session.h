@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "proxy/downstream/http1_downstream.h"
 #include "proxy/exchange/exchange.h"
+
+#include <memory>
+#include <vector>
 
 namespace telltale::proxy {
 

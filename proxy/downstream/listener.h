@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-
 #include "proxy/downstream/connection.h"
 #include "proxy/downstream/http1_session.h"
 #include "proxy/net/listen_socket.h"
+
+#include <memory>
 
 namespace telltale::proxy {
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "conf/model.h"
 #include "protocol/http1/head.h"
+
+#include <string>
+#include <string_view>
 
 namespace telltale::proxy {
 

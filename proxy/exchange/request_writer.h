@@ -1,11 +1,11 @@
 #pragma once
 
-#include <string>
-
 #include "conf/model.h"
 #include "protocol/forwarding/propagate.h"
 #include "protocol/http1/head.h"
 #include "protocol/http1/parser.h"
+
+#include <string>
 
 namespace telltale::proxy {
 

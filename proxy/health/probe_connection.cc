@@ -1,11 +1,11 @@
 #include "proxy/health/probe_connection.h"
 
 #include "protocol/proxy_protocol/serializer.h"
+#include "proxy/net/socket_address.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -17,19 +17,6 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-
-asio::generic::stream_protocol::endpoint endpoint_of(const conf::Address& address) {
-  if (!address.ip) return asio::local::stream_protocol::endpoint(address.unix_path);
-  const auto octets = address.ip->address.octets();
-  if (address.ip->address.is_v4()) {
-    asio::ip::address_v4::bytes_type bytes;
-    std::copy(octets.begin(), octets.end(), bytes.begin());
-    return asio::ip::tcp::endpoint(asio::ip::address_v4(bytes), address.ip->port);
-  }
-  asio::ip::address_v6::bytes_type bytes;
-  std::copy(octets.begin(), octets.end(), bytes.begin());
-  return asio::ip::tcp::endpoint(asio::ip::address_v6(bytes), address.ip->port);
-}
 
 /// Errors that say something of this process or host, not of the target.
 bool own_fault(const error_code& error) {
@@ -67,7 +54,8 @@ ProbeAwaitable<error_code> ProbeConnection::open(const conf::Address& address) {
   phase_ = Phase::connect;
   close();
   if (expired_) co_return asio::error::operation_aborted;
-  const auto endpoint = endpoint_of(address);
+  const SocketAddress target(address);
+  const asio::generic::stream_protocol::endpoint endpoint(target.data(), target.size());
   error_code error;
   socket_.open(endpoint.protocol(), error);
   if (error) co_return error;

@@ -1,14 +1,14 @@
 #pragma once
 
+#include "protocol/http/header_block.h"
+#include "protocol/http1/head.h"
+#include "proxy/net/readiness.h"
+
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <string_view>
-
-#include "protocol/http/header_block.h"
-#include "protocol/http1/head.h"
-#include "proxy/net/readiness.h"
 
 namespace telltale::proxy {
 
@@ -39,7 +39,8 @@ class BodySource {
 class MessageSink {
  public:
   virtual ~MessageSink() = default;
-  /// Sends what is staged with this piece, in one system call. `trailers` go out after the last piece of a chunked body.
+  /// Sends what is staged with this piece, in one system call. `trailers` go out after the last piece of a chunked
+  /// body.
   virtual Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) = 0;
   virtual Progress flush() = 0;
   /// Wait here after write_body() or flush() was blocked.

@@ -1,13 +1,13 @@
 #include "proxy/message/http1_body.h"
 
+#include "protocol/http1/parser.h"
+#include "protocol/http1/serializer.h"
+
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
-
-#include "protocol/http1/parser.h"
-#include "protocol/http1/serializer.h"
 
 namespace telltale::proxy {
 
@@ -20,7 +20,8 @@ void Http1BodyReader::start(Stream& stream, http1::BodyFraming framing, Chunks c
   remaining_ = framing.length;
   payload_octets_ = 0;
   error_.clear();
-  finished_ = framing.kind == http1::Framing::none || (framing.kind == http1::Framing::content_length && remaining_ == 0);
+  finished_ =
+      framing.kind == http1::Framing::none || (framing.kind == http1::Framing::content_length && remaining_ == 0);
   decoder_.reset();
   first_ = first;
   if (finished_) stream.unread(std::exchange(first_, {}));

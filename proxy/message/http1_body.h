@@ -1,16 +1,16 @@
 #pragma once
 
+#include "protocol/http1/chunked.h"
+#include "protocol/http1/head.h"
+#include "proxy/message/body.h"
+#include "proxy/net/stream.h"
+
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "protocol/http1/chunked.h"
-#include "protocol/http1/head.h"
-#include "proxy/message/body.h"
-#include "proxy/net/stream.h"
 
 namespace telltale::proxy {
 

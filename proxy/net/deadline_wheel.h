@@ -85,9 +85,7 @@ class DeadlineWheel {
  private:
   static constexpr std::uint64_t detached = ~std::uint64_t{0};  // in the list that advance() walks
 
-  std::uint64_t tick_at(Clock::time_point when) const {
-    return static_cast<std::uint64_t>((when - start_) / tick) + 1;
-  }
+  std::uint64_t tick_at(Clock::time_point when) const { return static_cast<std::uint64_t>((when - start_) / tick) + 1; }
   bool occupied(std::size_t slot) const { return (bitmap_[slot / 64] >> (slot % 64)) & 1; }
   void mark(std::size_t slot, bool on) {
     const std::uint64_t bit = std::uint64_t{1} << (slot % 64);

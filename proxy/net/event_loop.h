@@ -1,5 +1,8 @@
 #pragma once
 
+#include "proxy/net/deadline_wheel.h"
+#include "proxy/net/unique_fd.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -17,9 +20,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "proxy/net/deadline_wheel.h"
-#include "proxy/net/unique_fd.h"
 
 namespace telltale::proxy {
 
@@ -140,7 +140,7 @@ class EventLoop : public boost::asio::execution_context {
 
   Tasks local_tasks_;  // posted by the loop's own thread
   Tasks running_;
-  std::mutex mutex_;   // guards remote_tasks_, posted by other threads: never taken on the data path
+  std::mutex mutex_;  // guards remote_tasks_, posted by other threads: never taken on the data path
   Tasks remote_tasks_;
   std::atomic<bool> remote_pending_{false};
   std::atomic<bool> stopped_{false};

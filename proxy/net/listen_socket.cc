@@ -1,14 +1,13 @@
 #include "proxy/net/listen_socket.h"
 
+#include "proxy/net/socket_address.h"
+
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-#include <cerrno>
 #include <system_error>
-
-#include "proxy/net/socket_address.h"
 
 namespace telltale::proxy {
 namespace {

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <optional>
-
 #include "conf/model.h"
 #include "protocol/net/ip_address.h"
+
+#include <netinet/in.h>
+#include <optional>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace telltale::proxy {
 

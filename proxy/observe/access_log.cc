@@ -11,11 +11,23 @@ namespace {
 
 class LineAccessLog final : public AccessLog {
  public:
-  explicit LineAccessLog(const conf::AccessLog& conf) : writer_(conf.file) {
+  explicit LineAccessLog(const conf::AccessLog& conf) : writer_(conf.file), queries_(conf.queries) {
     if (conf.format == conf::AccessLogFormat::text) template_.emplace(conf.text);
   }
 
   void write(const AccessRecord& record) override {
+    if (queries_) return append(record);
+    AccessRecord shown = record;
+    shown.target = record.target.substr(0, record.target.find('?'));
+    append(shown);
+  }
+  void flush() override { writer_.flush(); }
+  bool pending() const override { return writer_.pending(); }
+  void reopen() override { writer_.reopen(); }
+  std::uint64_t dropped() const override { return writer_.dropped(); }
+
+ private:
+  void append(const AccessRecord& record) {
     if (template_) {
       template_->append_line(line_, record, timestamp_);
     } else {
@@ -25,13 +37,9 @@ class LineAccessLog final : public AccessLog {
     line_.clear();
     writer_.commit();
   }
-  void flush() override { writer_.flush(); }
-  bool pending() const override { return writer_.pending(); }
-  void reopen() override { writer_.reopen(); }
-  std::uint64_t dropped() const override { return writer_.dropped(); }
 
- private:
   LineWriter writer_;
+  bool queries_;
   std::optional<AccessTemplate> template_;
   Timestamp timestamp_;
   LineBuilder line_;

@@ -28,7 +28,7 @@ struct AdminSource {
 /// Used on the io_context's thread once it runs; the io_context must outlive this, which `source` is not asked after.
 class AdminServer {
  public:
-  /// Binds at once; throws boost::system::system_error when the address is taken. A Unix socket gets mode 0660.
+  /// Binds at once; throws std::system_error when the address is taken. A Unix socket gets mode 0660.
   AdminServer(boost::asio::io_context& io, const conf::Address& address, AdminSource source);
   ~AdminServer();
   conf::Address local_address() const;  ///< the real port when 0 was asked for

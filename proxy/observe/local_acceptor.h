@@ -19,7 +19,7 @@ class LocalAcceptor {
  public:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
-  /// Throws boost::system::system_error when the address cannot be bound.
+  /// Throws std::system_error, its text names the address.
   LocalAcceptor(boost::asio::io_context& io, const conf::Address& address, unsigned unix_mode);
   ~LocalAcceptor() { close(); }
 

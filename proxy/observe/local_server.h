@@ -23,7 +23,7 @@ class LocalServer : public std::enable_shared_from_this<LocalServer> {
   /// The stream lives until the coroutine ends. What it throws is logged and ends that connection alone.
   using Session = std::function<boost::asio::awaitable<void>(LocalStream&)>;
 
-  /// Binds at once; throws boost::system::system_error. Connections beyond `max_sessions` are closed at once.
+  /// Binds at once; throws std::system_error. Connections beyond `max_sessions` are closed at once.
   static std::shared_ptr<LocalServer> start(boost::asio::io_context& io, const conf::Address& address,
                                             unsigned unix_mode, std::size_t max_sessions, Session session);
   LocalServer(boost::asio::io_context& io, const conf::Address& address, unsigned unix_mode, std::size_t max_sessions,

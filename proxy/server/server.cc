@@ -154,6 +154,9 @@ void Server::on_signal(int signal) {
     spdlog::warn("SIGHUP: this version does not reload its configuration; restart it to apply a new one");
   } else if (signal == SIGTERM && phase_ == Phase::serving) {
     drain();
+  } else if (signal == SIGINT && (phase_ == Phase::serving || phase_ == Phase::draining)) {
+    spdlog::info("ending: requests in flight finish");
+    close_listeners();
   } else {
     stop();
   }

@@ -28,8 +28,8 @@ class Server {
   Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
   ~Server();
 
-  /// Starts the workers and serves until a signal ends it: SIGTERM drains, SIGINT (or a second SIGTERM) ends,
-  /// SIGUSR1 reopens the logs, SIGHUP says that there is no reload yet.
+  /// Starts the workers and serves until a signal ends it: SIGTERM drains, SIGINT does so without the delay for load
+  /// balancers, a second one of either ends at once (SIGINT after SIGTERM only cuts the delay short). SIGUSR1 reopens the logs, SIGHUP says that there is no reload yet.
   void run();
 
   /// The listeners' real addresses, in the order of the configuration.

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "proxy/upstream/service.h"
+
 #include <memory>
 #include <span>
-
-#include "proxy/upstream/service.h"
 
 namespace telltale::proxy {
 

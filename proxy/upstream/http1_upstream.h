@@ -1,11 +1,11 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "protocol/http1/parser.h"
 #include "proxy/message/http1_body.h"
 #include "proxy/upstream/connection_pool.h"
+
+#include <memory>
+#include <string>
 
 namespace telltale::proxy {
 

@@ -192,6 +192,13 @@ class EchoCommand(ProxyTest):
             client.request("GET", "/")
             self.assertFalse(client.closed_by_peer().startswith(b"HTTP/1.1 200"))
 
+    def test_a_port_that_is_taken_is_71_and_named(self):
+        taken = self.backend().address
+        for arguments in (["--listen", taken], ["--listen", "127.0.0.1:0", "--health-listen", taken]):
+            done = subprocess.run([binary_path(), "echo", *arguments], capture_output=True, check=False, timeout=DEADLINE, text=True)
+            self.assertEqual(done.returncode, OS_ERROR)
+            self.assertIn(taken, done.stderr)
+
     def test_healthz_answers_as_a_node(self):
         with Echo() as echo, Client(echo.sockname) as client:
             response = client.get("/healthz")
@@ -200,24 +207,77 @@ class EchoCommand(ProxyTest):
 
 
 class Demo(ProxyTest):
-    def test_run_demo_end_to_end(self):
-        demo = Process([binary_path(), "run", "--demo"], env=ENVIRONMENT)
-        try:
-            demo.stderr.wait_line(r'(^|[\s"])ready\b')
-            everything = lambda: demo.stdout.text() + "\n" + demo.stderr.text()  # noqa: E731
-            url = wait_until(lambda: re.search(r"http://127\.0\.0\.1:\d+", everything()), "a URL to try")[0]
-            told = curl(url + "/tutorial").body.decode()
-            self.assertIn("CLIENT VALUES:", told)
-            self.assertIn("real path=/tutorial", told)
-            forged = curl("-H", "X-Forwarded-For: 9.9.9.9", url + "/forged").body.decode()
-            self.assertNotIn("9.9.9.9", forged)
-            self.assertIn("127.0.0.1", forged)
-            self.assertRegex(everything(), r"curl .*X-Forwarded-For", "it prints what to try")
-            wait_until(lambda: "/forged" in everything(), "a line for the request")
+    """What a newcomer sees. The commands are those that it prints."""
+
+    def demo(self, port):
+        demo = Process([binary_path(), "run", "--demo", "--demo-port", str(port)], env=ENVIRONMENT)
+        self.addCleanup(demo.kill)
+        demo.stdout.wait_line("^Ctrl-C ends")
+        return demo
+
+    def commands(self, demo):
+        return [line.strip() for line in demo.stdout.lines() if re.match("  (curl|printf) ", line)]
+
+    def type(self, command):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=DEADLINE, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def end(self, demo):
+        demo.send_signal(signal.SIGINT)
+        self.assertEqual(demo.wait(), 0)
+        self.assertEqual(demo.stdout.lines()[-1], "Ended.")
+
+    def test_each_command_that_it_prints_shows_what_it_says(self):
+        demo = self.demo(0)
+        plain, forged, proxied, fail = self.commands(demo)
+        self.assertIn("CLIENT VALUES:", self.type(plain))
+        demo.stdout.wait_line(
+            r"^GET / -> 200  127\.0\.0\.1:\d+ connected; the client is 127\.0\.0\.1 \(it is who connected\); "
+            r"picked node-[ab] at 127\.0\.0\.1:\d+, which was told: X-Forwarded-For: 127\.0\.0\.1, Forwarded: for=127\.0\.0\.1;"
+        )
+        told = self.type(forged)
+        self.assertIn("x-forwarded-for=127.0.0.1\n", told)
+        self.assertNotIn("203.0.113.9", told)
+        demo.stdout.wait_line(r'"203\.0\.113\.9" in a header is not believed')
+        told = self.type(proxied)
+        self.assertIn("x-forwarded-for=198.51.100.79\n", told)
+        demo.stdout.wait_line(r"the client is 198\.51\.100\.79 \(its load balancer's PROXY header said so\)")
+
+        def picked_next(count):
+            seen = len(demo.stdout.lines())
+            for _ in range(count):
+                self.type(plain)
+            return set(re.findall(r"picked (\S+)", "\n".join(
+                demo.stdout.wait_for(lambda lines: len(lines) >= seen + count and lines[seen:], "a line for each"))))
+
+        self.type(fail)
+        demo.stderr.wait_line("node-a .*is draining")
+        self.assertEqual(picked_next(4), {"node-b"})
+        self.type(fail.replace("/fail", "/ok"))
+        demo.stderr.wait_line("node-a .*is healthy, was draining")
+        self.assertEqual(picked_next(4), {"node-a", "node-b"})
+        self.end(demo)
+
+    def test_another_port_when_its_own_is_taken(self):
+        taken = self.backend().port
+        demo = self.demo(taken)
+        self.assertRegex(demo.stdout.lines()[0], rf"^Port {taken} is taken \(.+\); another one then\.$")
+        self.assertNotIn(f":{taken}/", demo.stdout.text())
+        self.assertIn("CLIENT VALUES:", self.type(self.commands(demo)[0]))
+        self.end(demo)
+
+    def test_ctrl_c_lets_a_request_in_flight_finish(self):
+        demo = self.demo(0)
+        host, port = re.search(r"http://(127\.0\.0\.1):(\d+)/", demo.stdout.text()).groups()
+        with Client((host, int(port))) as client:
+            client.request("POST", "/late", [("Content-Length", "10"), ("Expect", "100-continue")])
+            self.assertEqual(client.read_response_head().status, 100, "the backend has it")
             demo.send_signal(signal.SIGINT)
-            self.assertEqual(demo.wait(), 0)
-        finally:
-            demo.kill()
+            demo.stderr.wait_line("ending: requests in flight finish")
+            client.send(b"0123456789")
+            self.assertEqual(client.read_response().status, 200)
+        self.assertEqual(demo.wait(), 0)
 
 
 if __name__ == "__main__":

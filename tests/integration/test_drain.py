@@ -183,6 +183,23 @@ class Drain(ProxyTest):
             thread.join()
         self.assertEqual(failures, [])
 
+    def test_sigint_cuts_no_request_and_a_second_one_does(self):
+        for second in (False, True):
+            proxy = self.serve(drain_delay="60s", drain_grace="60s")
+            with self.subTest(second=second), proxy.client() as client:
+                client.request("GET", "/")
+                self.app.wait_requests(1)
+                proxy.process.send_signal(signal.SIGINT)
+                wait_until(lambda p=proxy: self.refuses(p), "new connections to be refused")
+                self.assertEqual(self.ready_status(proxy), 503)
+                if second:
+                    proxy.stop(signal.SIGINT)
+                    self.assertEqual(client.closed_by_peer(), b"")
+                else:
+                    self.app.release.set()
+                    self.assertEqual(client.read_response().body, b"done 0")
+                    self.assertEqual(proxy.process.wait(), 0)
+
     def test_sigint_ends_it(self):
         proxy = self.serve(drain_delay="60s")
         self.app.release.set()

@@ -321,6 +321,7 @@ class Listening(ProxyTest):
         self.assertEqual(curl("--unix-socket", path, "http://h/unix").status, 200)
 
     def test_a_dual_stack_listener_unmaps_ipv4_clients(self):
+        """CVE-2024-24790: an IPv4-mapped address is the IPv4 address."""
         app = self.backend()
         proxy = self.start(config(service(app), listeners=[listener(listen="[::]:0")]))
         proxy.get("/", source="127.0.0.8")

@@ -124,6 +124,7 @@ class Identity(ProxyTest):
                 self.assertEqual(self.client(name, fields, source=UNTRUSTED), UNTRUSTED)
 
     def test_nobody_is_trusted_by_default(self):
+        """CVE-2024-45806: neither loopback nor a private range."""
         for source in ("127.0.0.1", TRUSTED):
             self.assertEqual(self.client("nobody", [("X-Forwarded-For", "9.9.9.9")], source=source), source)
 
@@ -183,6 +184,7 @@ class Identity(ProxyTest):
     # What goes on.
 
     def test_every_identity_field_of_a_stranger_is_removed(self):
+        """GHSA-5m6w-wvh7-57vm: however it is spelled, no sibling forgotten."""
         for spell in (str, str.lower, str.upper, lambda n: n.replace("-", "_"), lambda n: n.replace("-", "_", 1)):
             fields = [(spell(name), "9.9.9.9") for name in IDENTITY_FIELDS]
             told = self.told("nobody", fields, source=UNTRUSTED)

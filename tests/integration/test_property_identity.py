@@ -1,5 +1,6 @@
 """Hundreds of clients at once, on connections of their own and on shared ones, through every way of telling a backend
-who they are: no answer and no identity ever goes to another. The seed is printed when it fails; TELLTALE_SEED sets it."""
+who they are: no answer and no identity ever goes to another (envoy#13659, caddy#6342). The seed is printed when it
+fails; TELLTALE_SEED sets it."""
 
 import hashlib
 import json

@@ -17,6 +17,7 @@ class Connection(Stream):
     def __init__(self, sock, peer, backend, index):
         super().__init__(sock, backend.record)
         self.peer, self.backend, self.index = peer, backend, index
+        self.owner = None  # the thread of its handler
         self.proxy = None  # the ProxyHeader, once read_proxy_header() has
         self.sent = 0
         self.closed = threading.Event()
@@ -52,9 +53,11 @@ class Connection(Stream):
         sockets.reset(self.sock)
 
     def close(self):
+        """Any thread may; but only the one that reads closes the descriptor, lest it waits on whoever gets its number."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        self.sock.close()
+        if threading.current_thread() is self.owner:
+            self.sock.close()
 
 
 def describe(request) -> bytes:
@@ -138,6 +141,7 @@ class Backend:
             thread.start()
 
     def _serve(self, connection):
+        connection.owner = threading.current_thread()
         try:
             self.handler(connection)
         except OSError:

@@ -70,6 +70,7 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(model.access_log.format, AccessLogFormat::text);
   EXPECT_EQ(model.access_log.file, "/var/log/telltale/access.log");
   EXPECT_EQ(model.access_log.text, "${time} ${client} ${method} ${target} ${status}");
+  EXPECT_FALSE(model.access_log.queries);
   EXPECT_EQ(model.drain.delay, 10s);
   EXPECT_EQ(model.drain.grace, 60s);
 

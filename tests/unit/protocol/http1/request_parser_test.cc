@@ -11,8 +11,7 @@ namespace {
 using test::Pieces;
 using test::Result;
 using test::Vector;
-
-std::string yes_no(bool value) { return value ? "yes" : "no"; }
+using test::yes_no;
 
 Result describe(const RequestHead& head, std::size_t rest) {
   Result result;
@@ -38,17 +37,7 @@ Result describe(const RequestHead& head, std::size_t rest) {
 Result run(RequestParser& parser, const Vector& vector, const Pieces& pieces) {
   RequestHead head;
   parser.start(head, vector.limits);
-  Status status = Status::need_more;
-  const std::size_t rest = pieces.feed_all([&](std::string_view piece) {
-    const Outcome outcome = parser.feed(piece);
-    status = outcome.status;
-    return std::pair(outcome.consumed, status == Status::need_more);
-  });
-  if (status == Status::need_more) return {"need_more", {}};
-  EXPECT_EQ(parser.feed("GET / HTTP/1.1\r\n").consumed, 0u) << "the parser goes on after its end";
-  if (status == Status::failed) return {std::string(test::error_name(parser.error())), {}};
-  EXPECT_FALSE(parser.error());
-  return describe(head, rest);
+  return test::run_parser(parser, pieces, "GET / HTTP/1.1\r\n", [&](std::size_t rest) { return describe(head, rest); });
 }
 
 TEST(RequestParser, ComesToTheSameForAnyCutOfEveryVector) {

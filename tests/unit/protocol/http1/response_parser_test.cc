@@ -11,8 +11,7 @@ namespace {
 using test::Pieces;
 using test::Result;
 using test::Vector;
-
-std::string yes_no(bool value) { return value ? "yes" : "no"; }
+using test::yes_no;
 
 Result describe(const ResponseHead& head, std::size_t rest) {
   Result result;
@@ -35,17 +34,8 @@ Result describe(const ResponseHead& head, std::size_t rest) {
 Result run(ResponseParser& parser, const Vector& vector, const Pieces& pieces) {
   ResponseHead head;
   parser.start(head, vector.limits, vector.context);
-  Status status = Status::need_more;
-  const std::size_t rest = pieces.feed_all([&](std::string_view piece) {
-    const Outcome outcome = parser.feed(piece);
-    status = outcome.status;
-    return std::pair(outcome.consumed, status == Status::need_more);
-  });
-  if (status == Status::need_more) return {"need_more", {}};
-  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\n").consumed, 0u) << "the parser goes on after its end";
-  if (status == Status::failed) return {std::string(test::error_name(parser.error())), {}};
-  EXPECT_FALSE(parser.error());
-  return describe(head, rest);
+  return test::run_parser(parser, pieces, "HTTP/1.1 200 OK\r\n",
+                          [&](std::size_t rest) { return describe(head, rest); });
 }
 
 TEST(ResponseParser, ComesToTheSameForAnyCutOfEveryVector) {

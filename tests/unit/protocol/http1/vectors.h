@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// The vectors of tests/conformance/http1: their form is told at the head of requests.txt there.
@@ -52,6 +53,26 @@ class Pieces {
  private:
   std::vector<std::string_view> pieces_;
 };
+
+inline std::string yes_no(bool value) { return value ? "yes" : "no"; }
+
+/// What a parser, started already, makes of the pieces. `next` is how another message begins: after its end the parser
+/// takes none of it. `describe(rest)` tells of a complete head with so many octets left over.
+template <class Parser>
+Result run_parser(Parser& parser, const Pieces& pieces, std::string_view next,
+                  const std::function<Result(std::size_t)>& describe) {
+  Status status = Status::need_more;
+  const std::size_t rest = pieces.feed_all([&](std::string_view piece) {
+    const Outcome outcome = parser.feed(piece);
+    status = outcome.status;
+    return std::pair(outcome.consumed, status == Status::need_more);
+  });
+  if (status == Status::need_more) return {"need_more", {}};
+  EXPECT_EQ(parser.feed(next).consumed, 0u) << "the parser goes on after its end";
+  if (status == Status::failed) return {std::string(error_name(parser.error())), {}};
+  EXPECT_FALSE(parser.error());
+  return describe(rest);
+}
 
 /// Whole against the vector; then every cut in two, and octet by octet, against the whole.
 void check_vector(const Vector& vector, const std::function<Result(const Pieces&)>& run);

@@ -301,7 +301,7 @@ TEST_F(EchoServerTest, TakenHealthPortThrowsAndFreesTheServingPort) {
   EchoOptions options;
   options.listen = any_port();
   options.health_listen = address;
-  EXPECT_THROW(EchoServer(io, options), boost::system::system_error);
+  EXPECT_THROW(EchoServer(io, options), std::system_error);
   io.run();  // ends: nothing was left behind
 }
 

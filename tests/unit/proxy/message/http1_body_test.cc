@@ -1,12 +1,11 @@
 #include "proxy/message/http1_body.h"
 
-#include <gtest/gtest.h>
+#include "tests/unit/proxy/net/socket_pair.h"
 
 #include <boost/asio/error.hpp>
+#include <gtest/gtest.h>
 
 #include <string>
-
-#include "tests/unit/proxy/net/socket_pair.h"
 
 namespace telltale::proxy {
 namespace {
@@ -24,11 +23,28 @@ struct ReadCase {
 };
 
 const ReadCase read_cases[] = {
-    {"no body: everything is the next message", {Framing::none, 0}, Http1BodyReader::Chunks::verbatim, "GET /", false, "", "GET /"},
+    {"no body: everything is the next message",
+     {Framing::none, 0},
+     Http1BodyReader::Chunks::verbatim,
+     "GET /",
+     false,
+     "",
+     "GET /"},
     {"counted", {Framing::content_length, 5}, Http1BodyReader::Chunks::verbatim, "helloGET /", false, "hello", "GET /"},
-    {"chunks as they came, to the last chunk's line", {Framing::chunked, 0}, Http1BodyReader::Chunks::verbatim,
-     "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\nGET /", false, "5\r\nhello\r\n0\r\n", "GET /"},
-    {"chunks decoded", {Framing::chunked, 0}, Http1BodyReader::Chunks::decoded, "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", false, "hello!", ""},
+    {"chunks as they came, to the last chunk's line",
+     {Framing::chunked, 0},
+     Http1BodyReader::Chunks::verbatim,
+     "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\nGET /",
+     false,
+     "5\r\nhello\r\n0\r\n",
+     "GET /"},
+    {"chunks decoded",
+     {Framing::chunked, 0},
+     Http1BodyReader::Chunks::decoded,
+     "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+     false,
+     "hello!",
+     ""},
     {"until the end", {Framing::until_close, 0}, Http1BodyReader::Chunks::verbatim, "all of it", true, "all of it", ""},
 };
 

@@ -1,7 +1,6 @@
 #include "proxy/net/event_loop.h"
 
-#include <sys/eventfd.h>
-#include <sys/resource.h>
+#include "tests/unit/proxy/net/socket_pair.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -12,10 +11,10 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
-
-#include "tests/unit/proxy/net/socket_pair.h"
 
 namespace telltale::proxy {
 namespace {
@@ -259,7 +258,8 @@ TEST(EventLoop, HoldsTenThousandDescriptors) {
   std::vector<Stream> streams;
   std::size_t woken = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    streams.emplace_back(Descriptor::open(loop, UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), Descriptor::Initially::blocked));
+    streams.emplace_back(
+        Descriptor::open(loop, UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), Descriptor::Initially::blocked));
     ASSERT_TRUE(streams.back().is_open());
     streams.back().async_readable([&woken](error_code e) { woken += !e; });
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sys/socket.h>
+#include "proxy/net/stream.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "proxy/net/stream.h"
+#include <sys/socket.h>
 
 namespace telltale::proxy {
 

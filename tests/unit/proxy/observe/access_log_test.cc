@@ -219,6 +219,20 @@ TEST(AccessLog, FileThatCannotBeOpenedThrows) {
   EXPECT_THROW(make_access_log({conf::AccessLogFormat::json, directory / "no/such", ""}), std::system_error);
 }
 
+TEST(AccessLog, LeavesOutQueriesWhenAsked) {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory / "access";
+  for (const bool queries : {true, false}) {
+    const auto log = make_access_log({conf::AccessLogFormat::text, path, "${target}", queries});
+    Example example;
+    for (const char* target : {"/a?b=c?d", "/a?", "/a", "*"}) {
+      example.record.target = target;
+      log->write(example.record);
+    }
+  }
+  EXPECT_EQ(test::read_file(path), "/a?b=c?d\n/a?\n/a\n*\n/a\n/a\n/a\n*\n");
+}
+
 TEST(AccessLog, WritesOnFlushAndFollowsRotation) {
   const test::TemporaryDirectory directory;
   const std::string path = directory / "access";

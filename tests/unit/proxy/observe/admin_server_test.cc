@@ -200,14 +200,14 @@ TEST_F(AdminServerTest, StaleUnixSocketIsReplacedAndALiveOneIsNot) {
   start(address);
   EXPECT_EQ(body_of(Client(bound).send(get("/livez")).receive()), "live\n");
   boost::asio::io_context io;
-  EXPECT_THROW(AdminServer(io, address, {}), boost::system::system_error);
+  EXPECT_THROW(AdminServer(io, address, {}), std::system_error);
   EXPECT_EQ(body_of(Client(bound).send(get("/livez")).receive()), "live\n");
 }
 
 TEST_F(AdminServerTest, TakenPortThrows) {
   start();
   boost::asio::io_context io;
-  EXPECT_THROW(AdminServer(io, bound, {}), boost::system::system_error);
+  EXPECT_THROW(AdminServer(io, bound, {}), std::system_error);
 }
 
 TEST_F(AdminServerTest, StopClosesConnectionsAndThePort) {

@@ -1,15 +1,14 @@
 #include "proxy/upstream/connection_pool.h"
 
-#include <gtest/gtest.h>
+#include "tests/unit/proxy/net/socket_pair.h"
 
 #include <boost/asio/error.hpp>
+#include <gtest/gtest.h>
 
 #include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "tests/unit/proxy/net/socket_pair.h"
 
 namespace telltale::proxy {
 namespace {
@@ -62,6 +61,7 @@ TEST_F(ConnectionPoolTest, GivesTheLatestFirst) {
   EXPECT_EQ(pool.idle(), 1u);
 }
 
+// envoy#13659, caddy#6342.
 TEST_F(ConnectionPoolTest, NeverGivesAConnectionToAnotherIdentity) {
   ConnectionPool pool(limits_, metrics_);
   add(pool, "client-a");

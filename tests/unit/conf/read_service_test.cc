@@ -1,0 +1,152 @@
+#include "tests/unit/conf/findings.h"
+
+#include <gtest/gtest.h>
+
+namespace telltale::conf {
+namespace {
+
+using namespace test;
+
+TEST(Loader, ReportsServices) {
+  const Case cases[] = {
+      {"no name",
+       "listeners: [{listen: ':80', routes: [{respond: {}}]}]\nservices: [{endpoints: [10.0.0.1:80]}]\n",
+       {"2:12: error: services[0]: the field \"name\" is missing"}},
+      {"nothing that serves",
+       with_service("retries: 1"),
+       {"3:3: error: services[0]: this service has nothing that serves"}},
+      {"the same name",
+       with_service("endpoints: [10.0.0.1:80]}\n- {name: web, endpoints: [10.0.0.2:80]"),
+       {"4:10: error: services[1].name: there is another service \"web\""}},
+      {"the address of a node",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}, {address: 10.0.0.300}]"),
+       {"3:64: error: services[0].nodes[1].address: \"10.0.0.300\" is not an IP address or host name"}},
+      {"a node's host name",
+       with_service("port: 80, nodes: [{address: node-a.example}]"),
+       {"3:43: error: services[0].nodes[0].address: \"node-a.example\" is a host name; only IP addresses can be used "
+        "in this version"}},
+      {"a misspelt field",
+       with_service("port: 80, nodes: [{adress: 10.0.0.1}]"),
+       {"3:34: error: services[0].nodes[0].adress: unknown field \"adress\""}},
+      {"nodes without a port",
+       with_service("nodes: [{address: 10.0.0.1}, {address: 10.0.0.2, port: 80}, "
+                    "{address: 10.0.0.3, endpoints: [10.0.0.4:80]}]"),
+       {"3:23: error: services[0].nodes[0]: there is no port to send its traffic to"}},
+      {"two nodes of one name",
+       with_service("port: 80, nodes: [{name: a, address: 10.0.0.1}, {name: a, address: 10.0.0.2}]"),
+       {"3:63: error: services[0].nodes[1]: there is another node \"a\" in this service"}},
+      {"endpoints",
+       with_service("endpoints: [10.0.0.1, ':80', 10.0.0.1:0, {}, {address: web:80}, unix:/x]"),
+       {"3:27: error: services[0].endpoints[0]: \"10.0.0.1\" has no port",
+        "3:37: error: services[0].endpoints[1]: \"[::]:80\" says no host",
+        "3:44: error: services[0].endpoints[2]: \"10.0.0.1:0\" has port 0: nothing can be reached there",
+        "3:56: error: services[0].endpoints[3]: the field \"address\" is missing",
+        "3:70: error: services[0].endpoints[4].address: \"web:80\" is a host name; an address must be numeric in this "
+        "version"}},
+      {"an endpoint twice",
+       with_service("endpoints: [10.0.0.1:80, {address: 10.0.0.1:80, weight: 2}]"),
+       {"3:40: warning: services[0].endpoints[1]: \"10.0.0.1:80\" is listed twice in this service"}},
+      {"no weight at all",
+       with_service("endpoints: [{address: 10.0.0.1:80, weight: 0}]"),
+       {"3:3: error: services[0]: every weight in this service is 0: nothing serves"}},
+      {"local without a probe",
+       with_service("external_traffic_policy: local, port: 80, nodes: [{address: 10.0.0.1}]"),
+       {"3:40: warning: services[0].external_traffic_policy: without `health` every node counts as having endpoints of "
+        "its own"}},
+      {"a health port without a probe",
+       with_service("port: 80, nodes: [{address: 10.0.0.1, health_port: 81}]"),
+       {"3:33: warning: services[0].nodes[0]: `health_port` has no effect: the service has no `health`"}},
+      {"a tcp probe with an http probe's fields",
+       with_service("endpoints: [10.0.0.1:80], health: {tcp: true, http: /x, host: y, strict: true, weight: probe}"),
+       {"3:67: error: services[0].health.http: is only for a probe by `http`",
+        "3:77: error: services[0].health.host: is only for a probe by `http`",
+        "3:88: error: services[0].health.strict: is only for a probe by `http`",
+        "3:102: error: services[0].health.weight: is only for a probe by `http`"}},
+      {"a probe's path",
+       with_service("endpoints: [10.0.0.1:80], health: {http: healthz}"),
+       {"3:56: error: services[0].health.http: \"healthz\" is not a path"}},
+      {"a probe with its defaults", with_service("endpoints: [10.0.0.1:80], health: "), {}},
+      {"PROXY at a health port",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}], health: {port: 10256, send_proxy: true}"),
+       {"3:63: warning: services[0].health: `send_proxy` to a port that is not the serving port: kube-proxy's health "
+        "port does not speak it"}},
+      {"PROXY at the serving port", with_service("endpoints: [10.0.0.1:80], health: {port: 80, send_proxy: v1}"), {}},
+      {"PROXY for requests and not for probes",
+       with_service("endpoints: [10.0.0.1:80], health: {}, propagate: {proxy_protocol: v2}"),
+       {"3:49: warning: services[0].health: the backends are sent a PROXY header and the probes of the same port are "
+        "not: one that requires it refuses them"}},
+      {"decided",
+       with_service("endpoints: [10.0.0.1:80], health: {send_proxy: false}, propagate: {proxy_protocol: v2}"),
+       {}},
+      {"TLVs without v2",
+       with_service("endpoints: [10.0.0.1:80], propagate: {tlvs: [authority], proxy_protocol: v1}"),
+       {"3:59: error: services[0].propagate.tlvs: only a PROXY header of version 2 has TLVs"}},
+      {"TLVs",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, sll, alpn, noop]}"),
+       {"3:86: error: services[0].propagate.tlvs[1]: \"sll\" is not one of authority, alpn, unique_id, crc32c, ssl, "
+        "netns",
+        "3:91: error: services[0].propagate.tlvs[2]: \"alpn\" is given twice",
+        "3:97: error: services[0].propagate.tlvs[3]: \"noop\" is not one of authority, alpn, unique_id, crc32c, ssl, "
+        "netns"}},
+      {"TLVs that go on",
+       "listeners: [{listen: ':80', service: web, client_ip: {proxy_protocol: [{from: [192.0.2.1], policy: "
+       "accept}]}}]\n"
+       "services: [{name: web, endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [ssl, netns, crc32c], "
+       "pass_tlvs: [authority, unique_id, alpn, aws_vpce_id, azure_link_id, gcp_psc_connection_id, 0xE3, 0x31]}}]",
+       {}},
+      {"TLVs that would go on, but cannot come",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn], pass_tlvs: [0xE3]}"),
+       {"3:98: warning: services[0].propagate.pass_tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody send a PROXY header"}},
+      {"likewise of TLS",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [crc32c, ssl]}"),
+       {"3:79: warning: services[0].propagate.tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody "
+        "send a PROXY header"}},
+      {"TLVs that cannot go on",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlvs: [alpn, ssl], pass_tlvs: [\n"
+                    "aws, ssl,\nssl_cn, crc32c, 0x04,\n0x01, 0x20,\n0xe3, 0xE3]}"),
+       {"3:103: warning: services[0].propagate.pass_tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody send a PROXY header",
+        "4:1: error: services[0].propagate.pass_tlvs[0]: \"aws\" is not the name of a TLV",
+        "4:6: error: services[0].propagate.pass_tlvs[1]: \"ssl\" is not the name of a TLV",
+        "5:1: error: services[0].propagate.pass_tlvs[2]: \"ssl_cn\" is a part of the SSL TLV, which goes on as a whole",
+        "5:9: error: services[0].propagate.pass_tlvs[3]: \"crc32c\" is of the header that it came in, and never goes "
+        "on",
+        "5:17: error: services[0].propagate.pass_tlvs[4]: \"0x04\" is of the header that it came in, and never goes on",
+        "6:1: error: services[0].propagate.pass_tlvs[5]: \"0x01\" is written by `tlvs` already",
+        "6:7: error: services[0].propagate.pass_tlvs[6]: \"0x20\" is written by `tlvs` already",
+        "7:7: error: services[0].propagate.pass_tlvs[8]: \"0xE3\" is given twice"}},
+      {"TLVs that go on, and padding, without v2",
+       with_service("endpoints: [10.0.0.1:80], propagate: {\npass_tlvs: [alpn],\ntlv_padding: 8}"),
+       {"4:12: error: services[0].propagate.pass_tlvs: only a PROXY header of version 2 has TLVs",
+        "5:14: error: services[0].propagate.tlv_padding: only a PROXY header of version 2 has TLVs"}},
+      {"padding",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, tlv_padding: 4096}"),
+       {"3:86: error: services[0].propagate.tlv_padding: \"4096\" is out of range"}},
+      {"pass",
+       with_service("endpoints: [10.0.0.1:80], propagate: {x_forwarded_for: pass, forwarded: pass}"),
+       {"3:70: warning: services[0].propagate.x_forwarded_for: `pass` lets through whatever a client wrote, forged or "
+        "not",
+        "3:87: warning: services[0].propagate.forwarded: `pass` lets through whatever a client wrote, forged or not"}},
+      {"forwarded",
+       with_service("endpoints: [10.0.0.1:80], propagate: {forwarded: {parameters: []}}"),
+       {"3:64: error: services[0].propagate.forwarded: the field \"mode\" is missing",
+        "3:77: error: services[0].propagate.forwarded.parameters: an element must say something"}},
+      {"booleans",
+       with_service("endpoints: [10.0.0.1:80], propagate: {via: yes, x_real_ip: maybe}"),
+       {"3:58: error: services[0].propagate.via: \"yes\" is not true or false",
+        "3:74: error: services[0].propagate.x_real_ip: \"maybe\" is not true or false"}},
+      {"more than one retry",
+       with_service("endpoints: [10.0.0.1:80], retries: 2"),
+       {"3:50: error: services[0].retries: \"2\" is out of range"}},
+      {"a later version's",
+       with_service("endpoints: [10.0.0.1:80], session_affinity: client_ip, node_name: x"),
+       {"3:41: error: services[0].session_affinity: \"session_affinity\" is not supported in this version",
+        "3:70: error: services[0].node_name: \"node_name\" is not supported in this version"}},
+  };
+  expect(cases);
+}
+
+}  // namespace
+}  // namespace telltale::conf
