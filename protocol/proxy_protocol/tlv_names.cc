@@ -74,16 +74,15 @@ void append_hex(std::string& out, std::string_view value) {
 }
 
 void append_escaped(std::string& out, std::string_view value) {
+  std::size_t copied = 0;
   for (std::size_t i = 0; i < value.size(); ++i) {
     const bool inside = i > 0 && i + 1 < value.size();
-    if ((is_visible(value[i]) && value[i] != '%') || (value[i] == ' ' && inside)) {
-      out += value[i];
-      continue;
-    }
-    out += '%';
-    out += upper_hex_digits[octet(value[i]) >> 4];
-    out += upper_hex_digits[octet(value[i]) & 0xf];
+    if ((is_visible(value[i]) && value[i] != '%') || (value[i] == ' ' && inside)) continue;
+    const char escaped[] = {'%', upper_hex_digits[octet(value[i]) >> 4], upper_hex_digits[octet(value[i]) & 0xf]};
+    out.append(value, copied, i - copied).append(escaped, sizeof escaped);
+    copied = i + 1;
   }
+  out.append(value, copied);
 }
 
 void append_octets(std::string& out, std::string_view value) {

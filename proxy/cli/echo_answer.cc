@@ -1,6 +1,6 @@
 #include "proxy/cli/echo_answer.h"
 
-#include "protocol/proxy_protocol/tlv.h"
+#include "protocol/proxy_protocol/tlv_names.h"
 #include "proxy/observe/escape.h"
 
 #include <boost/json/array.hpp>
@@ -15,44 +15,28 @@ namespace {
 namespace json = boost::json;
 using proxy_protocol::Tlv;
 using proxy_protocol::TlvRange;
-using proxy_protocol::TlvType;
 
-std::uint8_t octet(char c) { return static_cast<std::uint8_t>(c); }
+struct TlvLine {
+  std::string name, text;
+};
 
-std::string hex(std::string_view octets) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out = "0x";
-  for (const char c : octets) {
-    out += digits[octet(c) >> 4];
-    out += digits[octet(c) & 0xf];
+/// Each TLV by its name in the registry, or its type; an SSL TLV by its parts.
+std::vector<TlvLine> tlv_lines(std::string_view section) {
+  std::vector<TlvLine> lines;
+  const auto add = [&](std::string_view tlv, const proxy_protocol::TlvSelector& selector) {
+    std::string text;
+    const bool present = proxy_protocol::append_tlv_text(text, tlv, selector);
+    if (present) lines.push_back({proxy_protocol::tlv_name(selector), std::move(text)});
+    return present;
+  };
+  for (const Tlv& tlv : TlvRange(section)) {
+    const auto begin = static_cast<std::size_t>(tlv.value.data() - section.data()) - TlvRange::head_size;
+    const std::string_view alone = section.substr(begin, TlvRange::head_size + tlv.value.size());
+    bool named = false;
+    for (const auto& row : proxy_protocol::named_tlvs()) named |= add(alone, row.selector);
+    if (!named) add(alone, {.type = tlv.type});
   }
-  return out;
-}
-
-std::string tlv_name(TlvType type) {
-  switch (type) {
-    case TlvType::alpn:
-      return "alpn";
-    case TlvType::authority:
-      return "authority";
-    case TlvType::crc32c:
-      return "crc32c";
-    case TlvType::noop:
-      return "noop";
-    case TlvType::unique_id:
-      return "unique_id";
-    case TlvType::ssl:
-      return "ssl";
-    case TlvType::netns:
-      return "netns";
-  }
-  const char code = static_cast<char>(type);
-  return hex({&code, 1});
-}
-
-std::string tlv_value(const Tlv& tlv) {
-  const bool printable = std::all_of(tlv.value.begin(), tlv.value.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-  return printable && tlv.type != TlvType::crc32c ? std::string(tlv.value) : hex(tlv.value);
+  return lines;
 }
 
 std::string proxy_end(const std::optional<net::IpPort>& address, const std::string& path) {
@@ -68,9 +52,9 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : text;
 
 void append_proxy_text(std::string& out, const proxy_protocol::Header& header) {
   std::string names;
-  for (const Tlv& tlv : TlvRange(header.tlvs)) {
+  for (const TlvLine& line : tlv_lines(header.tlvs)) {
     if (!names.empty()) names += ',';
-    names += tlv_name(tlv.type);
+    names += line.name;
   }
   out += "PROXY PROTOCOL:\nversion=" + std::to_string(static_cast<unsigned>(header.version));
   out.append(" command=").append(command_name(header.command));
@@ -82,7 +66,7 @@ void append_proxy_text(std::string& out, const proxy_protocol::Header& header) {
 json::value proxy_json(const std::optional<proxy_protocol::Header>& header) {
   if (!header) return nullptr;
   json::object tlvs;
-  for (const Tlv& tlv : TlvRange(header->tlvs)) tlvs[tlv_name(tlv.type)] = tlv_value(tlv);
+  for (const TlvLine& line : tlv_lines(header->tlvs)) tlvs[line.name] = line.text;
   const auto end = [](const std::optional<net::IpPort>& address, const std::string& path) {
     const std::string text = proxy_end(address, to_valid_utf8(path));
     return text.empty() ? json::value(nullptr) : json::value(text);

@@ -39,8 +39,8 @@ struct EchoRequest {
 std::string echo_as_text(const EchoRequest& request);
 
 /// {client_address, client_port, method, path, query, version, headers: {name: [value…]}, proxy_protocol: null or
-/// {version, command, source, destination, tlvs: {name: value}}, body, body_size}. TLV values that are not printable
-/// ASCII, and checksums, are hexadecimal with `0x` before.
+/// {version, command, source, destination, tlvs: {name: text}}, body, body_size}. TLVs have the names and texts of
+/// protocol/proxy_protocol/tlv_names.h.
 std::string echo_as_json(const EchoRequest& request);
 
 /// Whether an Accept field (RFC 9110 12.5.1) asks for JSON by name.

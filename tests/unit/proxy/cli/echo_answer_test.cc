@@ -54,7 +54,7 @@ TEST(EchoText, HasTheLayoutOfTheTutorial) {
             "\n"
             "PROXY PROTOCOL:\n"
             "version=2 command=PROXY source=198.51.100.79:52110 destination=203.0.113.140:80 "
-            "tlvs=authority,crc32c,0xea\n"
+            "tlvs=authority,crc32c,aws_vpce_id\n"
             "\n"
             "BODY:\n"
             "-no body in request-\n");
@@ -121,7 +121,7 @@ TEST(EchoJson, HasEverything) {
     "headers": {"accept": ["*/*"], "host": ["10.0.170.92"], "x-forwarded-for": ["192.0.2.1", "192.0.2.2"]},
     "proxy_protocol": {"version": 2, "command": "PROXY", "source": "198.51.100.79:52110",
                        "destination": "203.0.113.140:80",
-                       "tlvs": {"authority": "shop", "crc32c": "0x0102abff", "0xea": "0x0176"}},
+                       "tlvs": {"authority": "shop", "crc32c": "0102abff", "aws_vpce_id": "v"}},
     "body": "\ufffdz", "body_size": 2})"));
 }
 
