@@ -91,7 +91,14 @@ forwarding::RequestFacts Exchange::facts() const {
           .client = resolved_,
           .scheme = connection_->scheme,
           .host = request.authority,
-          .http_minor = request.minor_version};
+          .http_minor = request.minor_version,
+          .method = request.method_text,
+          .target = request.target,
+          .listener = connection_->listener->name,
+          .id_high = id_.high,
+          .id_low = id_.low,
+          .connection_number = connection_->number,
+          .obfuscation_key = &worker_.obfuscation_key};
 }
 
 /// Who is it, and where does it go? False: a reply is owed instead.
@@ -210,6 +217,20 @@ void Exchange::stage_request() {
   append_request_head(upstream_.staging(), client_->request(), connection_->listener->client_ip.header,
                       service_->conf().propagate, facts());
   upstream_.set_request_framing(client_->request().body.kind);
+}
+
+/// The client's trailers without those that a backend might take for a header of ours.
+const http::HeaderBlock& Exchange::request_trailers() {
+  const auto& received = client_->trailers();
+  if (received.empty()) return received;
+  trailers_.clear();
+  for (const auto field : received) {
+    if (forwarding::keeps_trailer(field.id, field.name, connection_->listener->client_ip.header,
+                                  service_->conf().propagate)) {
+      trailers_.append(field.name, field.value);
+    }
+  }
+  return trailers_;
 }
 
 void Exchange::request_failed(Phase phase, error_code error, unsigned status) {

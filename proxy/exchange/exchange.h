@@ -42,6 +42,7 @@ class Exchange {
   bool make_proxy_header(std::string& octets, std::string& identity) const;
   bool may_retry();
   forwarding::RequestFacts facts() const;
+  const http::HeaderBlock& request_trailers();
   bool keep_alive() const;
   bool gives_up_request() const;  ///< an error came before the request's end: its rest is not waited for
 
@@ -79,6 +80,7 @@ class Exchange {
   unsigned tries_ = 0;
 
   forwarding::ClientAddress resolved_;
+  http::HeaderBlock trailers_;
   http1::ResponseHead response_;
   Http1Upstream upstream_;
   std::optional<LocalReply> reply_;
