@@ -33,6 +33,14 @@ bool passes_tlvs(const forwarding::Propagate& propagate) {
   return !propagate.pass_tlvs.empty() || std::ranges::any_of(propagate.tlvs, is_received);
 }
 
+/// The field of `propagate` that has a template with a TLV; empty: none.
+std::string_view field_with_tlvs(const forwarding::Propagate& propagate) {
+  const auto uses_tlvs = [](const auto& each) { return each.value.uses_tlvs(); };
+  if (std::ranges::any_of(propagate.headers, uses_tlvs)) return "headers";
+  if (std::ranges::any_of(propagate.custom_tlvs, uses_tlvs)) return "custom_tlvs";
+  return std::ranges::any_of(propagate.forwarded.extensions, uses_tlvs) ? "forwarded" : "";
+}
+
 /// The whole check: one pass over each list, with the indices it needs.
 class ModelCheck {
  public:
@@ -233,11 +241,15 @@ void ModelCheck::check_passed_tlvs() {
   }
   for (std::size_t i = 0; i < model.services.size(); ++i) {
     const YamlNode* propagate = draft_.services[i].node->find("propagate");
-    if (may_come[i] || !used_[i] || propagate == nullptr || !passes_tlvs(model.services[i].propagate)) continue;
-    const std::string_view field = model.services[i].propagate.pass_tlvs.empty() ? "tlvs" : "pass_tlvs";
-    diagnostics_.warning(*propagate->find(field), item_path("services", i, "propagate." + std::string(field)),
-                         "no received TLV can go on: no listener that leads here lets anybody send a PROXY header",
-                         "see `client_ip.proxy_protocol`");
+    if (may_come[i] || !used_[i] || propagate == nullptr) continue;
+    const auto warn = [&](std::string_view field, std::string_view what) {
+      diagnostics_.warning(*propagate->find(field), item_path("services", i, "propagate." + std::string(field)),
+                           std::string(what) + ": no listener that leads here lets anybody send a PROXY header",
+                           "see `client_ip.proxy_protocol`");
+    };
+    const forwarding::Propagate& told = model.services[i].propagate;
+    if (passes_tlvs(told)) warn(told.pass_tlvs.empty() ? "tlvs" : "pass_tlvs", "no received TLV can go on");
+    if (const auto field = field_with_tlvs(told); !field.empty()) warn(field, "${tlv.…} in it is always empty");
   }
 }
 

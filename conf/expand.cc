@@ -33,6 +33,8 @@ class Emitter {
   void text_if_any(std::string_view key, std::string_view value) {
     if (!value.empty()) text(key, value);
   }
+  /// A template: variables of the environment are not expanded in it, so it is not escaped.
+  void format(std::string_view key, std::string_view value) { word(key, quote_yaml(value)); }
   void flag(std::string_view key, bool value) { word(key, value ? "true" : "false"); }
   void number(std::string_view key, std::uint64_t value) { word(key, std::to_string(value)); }
   template <std::unsigned_integral T>
@@ -94,8 +96,7 @@ void write_process(Emitter& out, const Model& model) {
   out.open("access_log");
   out.choice("format", model.access_log.format);
   out.text_if_any("file", model.access_log.file);
-  // Not escaped: variables are not expanded in it.
-  if (!model.access_log.text.empty()) out.word("text", quote_yaml(model.access_log.text));
+  if (!model.access_log.text.empty()) out.format("text", model.access_log.text);
   out.flag("queries", model.access_log.queries);
   out.close();
   out.open("drain");
@@ -250,6 +251,14 @@ void write_health(Emitter& out, const Health& health) {
   out.close();
 }
 
+void write_node_name(Emitter& out, std::string_view key, const forwarding::NodeName& name) {
+  if (name.form == forwarding::NodeName::Form::fixed) {
+    out.text(key, name.identifier);
+  } else if (name.form != forwarding::NodeName::Form::address) {
+    out.choice(key, name.form);
+  }
+}
+
 void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   out.open("propagate");
   out.choice("x_forwarded_for", propagate.x_forwarded_for);
@@ -263,6 +272,13 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   out.choice("mode", forwarded.mode);
   out.list("parameters", parameters);
   out.flag("ports", forwarded.ports);
+  write_node_name(out, "for", forwarded.for_name);
+  write_node_name(out, "by", forwarded.by_name);
+  if (!forwarded.extensions.empty()) {
+    out.open("extensions");
+    for (const auto& each : forwarded.extensions) out.format(quote_yaml(each.name), each.value.text());
+    out.close();
+  }
   out.close();
   out.flag("x_forwarded_proto", propagate.x_forwarded_proto);
   out.flag("x_forwarded_host", propagate.x_forwarded_host);
@@ -281,6 +297,19 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   for (const auto& selector : propagate.pass_tlvs) passed.push_back(proxy_protocol::tlv_name(selector));
   out.list("pass_tlvs", passed);
   out.number("tlv_padding", std::uint64_t{propagate.tlv_padding});
+  if (!propagate.custom_tlvs.empty()) {
+    out.open("custom_tlvs");
+    for (const auto& each : propagate.custom_tlvs) {
+      const char digit = "0123456789ABCDEF"[static_cast<unsigned>(each.type) & 0xf];
+      out.format(std::string("0xE") + digit, each.value.text());
+    }
+    out.close();
+  }
+  if (!propagate.headers.empty()) {
+    out.open("headers");
+    for (const auto& each : propagate.headers) out.format(quote_yaml(each.name), each.value.text());
+    out.close();
+  }
   out.close();
 }
 

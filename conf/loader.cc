@@ -34,7 +34,7 @@ LoadResult load_text(std::string text, const Environment& environment) {
   Draft draft;
   if (tree.parse(result.text, diagnostics.list())) {
     const Environment& lookup = environment ? environment : Environment(process_environment);
-    Context context{diagnostics, lookup};
+    Context context{diagnostics, lookup, result.text};
     read_root(context, tree.root(), draft);
     check_model(diagnostics, draft);
   }

@@ -22,6 +22,7 @@ namespace telltale::conf {
 struct Context {
   Diagnostics& diagnostics;
   const Environment& environment;
+  std::string_view file;  ///< its text, for columns inside a value
 };
 
 struct PlacedRange {

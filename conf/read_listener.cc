@@ -15,7 +15,7 @@ bool holds_no_address(http::FieldId id) {
   using enum http::FieldId;
   constexpr http::FieldId others[] = {x_forwarded_proto,  x_forwarded_host,        x_forwarded_port, x_forwarded_prefix,
                                       x_forwarded_server, x_forwarded_client_cert, x_forwarded_tls,  x_forwarded_scheme,
-                                      x_original_host,    x_envoy_internal};
+                                      x_original_host,    x_envoy_internal,        client_cert,      x_telltale_client};
   return std::ranges::find(others, id) != std::end(others);
 }
 

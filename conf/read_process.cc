@@ -1,5 +1,5 @@
 #include "conf/read.h"
-#include "conf/suggest.h"
+#include "conf/read_template.h"
 #include "conf/text.h"
 
 namespace telltale::conf {
@@ -40,27 +40,8 @@ void check_template(ObjectReader& reader, std::string_view text) {
   if (text.substr(0, text.ends_with('\n') ? text.size() - 1 : text.size()).find_first_of("\r\n") != text.npos) {
     reader.error("text", "a template is one line");
   }
-  for (std::size_t i = text.find('$'); i < text.size(); i = text.find('$', i)) {
-    if (!text.substr(i).starts_with("${")) {
-      i += text.substr(i).starts_with("$$") ? 2 : 1;
-      continue;
-    }
-    const auto close = text.find('}', i);
-    if (close == text.npos) return reader.error("text", "a `${` without its `}`", "write $$ for a dollar");
-    const std::string_view name = text.substr(i + 2, close - i - 2);
-    if (name.starts_with("tlv.")) {
-      if (!proxy_protocol::parse_tlv_selector(name.substr(4))) {
-        reader.error("text", "there is no TLV " + quote(name.substr(4)),
-                     did_you_mean(name.substr(4), proxy_protocol::tlv_names(), std::string(any_tlv_hint)));
-      }
-    } else if (std::ranges::find(access_log_variables, name) == access_log_variables.end()) {
-      std::string all;
-      for (const std::string_view each : access_log_variables) all += (all.empty() ? "" : ", ") + std::string(each);
-      reader.error("text", "there is no variable " + quote(name),
-                   did_you_mean(name, access_log_variables, "the variables are " + all + ", tlv.NAME"));
-    }
-    i = close + 1;
-  }
+  const Path path(reader.path(), "text");
+  check_variables(reader.context(), reader.place("text"), path, text, access_log_variables);
 }
 
 void read_access_log(ObjectReader& root, AccessLog& log) {

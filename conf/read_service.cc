@@ -1,6 +1,8 @@
 #include "conf/read.h"
+#include "conf/read_template.h"
 #include "conf/suggest.h"
 #include "conf/text.h"
+#include "protocol/forwarding/obfuscation.h"
 
 #include <algorithm>
 
@@ -76,6 +78,29 @@ void read_pool(ObjectReader& service, Pool& pool) {
   });
 }
 
+/// One of the row's words, or a fixed identifier.
+void read_node_name(ObjectReader& reader, std::string_view parameter, bool written, forwarding::NodeName& name) {
+  std::string text;
+  if (!reader.read(parameter, text)) return;
+  if (const auto form = from_word<forwarding::NodeName::Form>(text)) {
+    name.form = *form;
+  } else if (forwarding::is_obfuscated_identifier(text)) {
+    name.form = forwarding::NodeName::Form::fixed;
+    name.identifier = std::move(text);
+  } else {
+    const auto& words = Words<forwarding::NodeName::Form>::list;
+    reader.error(
+        parameter, quote(text) + " is neither a way to name a node nor an identifier (RFC 7239 6.3)",
+        did_you_mean(text, words,
+                     "address, unknown, per_connection, per_process, or `_` and letters, digits, `.`, `_`, `-`"));
+    return;
+  }
+  if (!written) {
+    reader.warning(parameter, "has no effect: `parameters` does not name `" + std::string(parameter) + "`",
+                   "parameters: [for, by, proto]");
+  }
+}
+
 void read_forwarded(ObjectReader& propagate, forwarding::ForwardedOptions& forwarded) {
   std::string word;
   if (propagate.read_word_instead("forwarded", word)) {
@@ -86,12 +111,21 @@ void read_forwarded(ObjectReader& propagate, forwarding::ForwardedOptions& forwa
     ObjectReader reader(propagate.context(), node, path, schema::forwarded);
     reader.read("mode", forwarded.mode);
     reader.read("ports", forwarded.ports);
+    read_extensions(reader, forwarded.extensions);
     std::vector<std::string> parameters;
-    if (!reader.read("parameters", parameters)) return;
-    if (parameters.empty()) reader.error("parameters", "an element must say something", "[for, proto]");
-    const auto has = [&](std::string_view name) { return std::ranges::find(parameters, name) != parameters.end(); };
-    forwarded.write_for = has("for"), forwarded.write_by = has("by");
-    forwarded.write_host = has("host"), forwarded.write_proto = has("proto");
+    if (reader.read("parameters", parameters)) {
+      if (parameters.empty()) reader.error("parameters", "an element must say something", "[for, proto]");
+      const auto has = [&](std::string_view name) { return std::ranges::find(parameters, name) != parameters.end(); };
+      forwarded.write_for = has("for"), forwarded.write_by = has("by");
+      forwarded.write_host = has("host"), forwarded.write_proto = has("proto");
+    }
+    using enum forwarding::ListMode;
+    if (!forwarded.extensions.empty() && forwarded.mode != append && forwarded.mode != replace) {
+      reader.warning("extensions",
+                     "has no effect: with `mode: " + std::string(word_of(forwarded.mode)) + "` no element is written");
+    }
+    read_node_name(reader, "for", forwarded.write_for, forwarded.for_name);
+    read_node_name(reader, "by", forwarded.write_by, forwarded.by_name);
   });
 }
 
@@ -194,6 +228,8 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
   const bool known = reader.read("proxy_protocol", version) || !reader.has("proxy_protocol");
   propagate.proxy_protocol = version != "off";
   if (version == "v1") propagate.proxy_version = proxy_protocol::Version::v1;
+  read_header_templates(reader, propagate.headers);
+  read_custom_tlvs(reader, propagate.custom_tlvs);
   std::vector<std::string> tlvs;
   reader.read("tlvs", tlvs);
   for (const std::string& each : tlvs) {
@@ -208,6 +244,7 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
   if (!propagate.tlvs.empty()) needs_v2("tlvs");
   if (!propagate.pass_tlvs.empty()) needs_v2("pass_tlvs");
   if (propagate.tlv_padding > 0) needs_v2("tlv_padding");
+  if (!propagate.custom_tlvs.empty()) needs_v2("custom_tlvs");
 }
 
 void read_service(Context& context, const YamlNode& node, const Path& path, Service& service) {

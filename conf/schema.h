@@ -29,6 +29,7 @@ enum class Type : std::uint8_t {
   object,     ///< one `object`
   objects,    ///< a list of `object`
   endpoints,  ///< a list of addresses or `object`
+  templates,  ///< a map of free names to templates, up to `max`
 };
 
 struct Object;

@@ -103,7 +103,26 @@ constexpr Field forwarded_fields[] = {
      .words = "for|by|host|proto",
      .fallback = "[for, proto]",
      .meaning = "What an element says."},
-    {.name = "ports", .type = Type::boolean, .fallback = "false", .meaning = "Whether `for` and `by` have their port."},
+    {.name = "ports",
+     .type = Type::boolean,
+     .fallback = "false",
+     .meaning = "Whether `for` and `by` have their port. An obfuscated one has none."},
+    {.name = "for",
+     .type = Type::text,
+     .words = "address|unknown|per_connection|per_process",
+     .fallback = "address",
+     .meaning = "How `for` names who it is: by address; not at all; by an id that says nothing to others, the same for "
+                "one address on one connection of a client, or for as long as this process runs; or by a fixed one, an "
+                "underscore and letters, digits, `.`, `_`, `-`: `_edge1`."},
+    {.name = "by",
+     .type = Type::text,
+     .words = "address|unknown|per_connection|per_process",
+     .fallback = "address",
+     .meaning = "Likewise, the address that was connected to."},
+    {.name = "extensions",
+     .type = Type::templates,
+     .max = 8,
+     .meaning = "More parameters: name and template. One whose value is empty is left out."},
 };
 constexpr Field propagate_fields[] = {
     {.name = "x_forwarded_for",
@@ -154,6 +173,17 @@ constexpr Field propagate_fields[] = {
      .max = 1024,
      .fallback = "0",
      .meaning = "With `proxy_protocol: v2`: a NOOP TLV makes the header's length a multiple of this. 0: none."},
+    {.name = "custom_tlvs",
+     .type = Type::templates,
+     .max = 16,
+     .meaning = "With `proxy_protocol: v2`: TLVs of types `0xE0` to `0xEF`, type and template, without `request.…` "
+                "variables. One whose value is empty, or longer than 1024 octets, is left out."},
+    {.name = "headers",
+     .type = Type::templates,
+     .max = 64,
+     .meaning =
+         "Header fields of the request, name and template, in this order. Each replaces all that was received by "
+         "its name; one whose value is empty is only removed."},
 };
 constexpr Field service_timeouts_fields[] = {
     {.name = "connect",

@@ -69,6 +69,8 @@ std::string base_type(const Field& field) {
       return "list of maps";
     case Type::endpoints:
       return "list of addresses or maps";
+    case Type::templates:
+      return "map of templates, at most " + plain(field.max);
   }
   return {};
 }
@@ -142,6 +144,9 @@ json::object base_schema(const Field& field) {
     case Type::endpoints:
       return list_of(
           json::object{{"anyOf", json::array{json::object{{"type", "string"}}, reference_to(*field.object)}}});
+    case Type::templates:
+      return {
+          {"type", "object"}, {"maxProperties", field.max}, {"additionalProperties", json::object{{"type", "string"}}}};
   }
   return {};
 }

@@ -43,6 +43,10 @@ struct Words<forwarding::ListMode> {
   static constexpr std::array<std::string_view, 5> list = {"off", "append", "replace", "remove", "pass"};
 };
 template <>
+struct Words<forwarding::NodeName::Form> {
+  static constexpr std::array<std::string_view, 4> list = {"address", "unknown", "per_connection", "per_process"};
+};
+template <>
 struct Words<LogFormat> {
   static constexpr std::array<std::string_view, 2> list = {"human", "json"};
 };

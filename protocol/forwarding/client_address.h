@@ -43,7 +43,7 @@ struct HeaderTrust {
   enum class Kind : std::uint8_t { none, x_forwarded_for, forwarded, single_address };
   Kind kind = Kind::x_forwarded_for;
   http::FieldId field = http::FieldId::x_forwarded_for;
-  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other` or a family (x_forwarded_tls)
+  std::string name = "x-forwarded-for";  ///< lower case; decides when field is `other` or a family
   net::CidrSet trusted;                  ///< hops whose header is believed; nobody by default
   /// The alternative to CIDRs for the walk: exactly this many hops wrote the list, counted from the right; the peer
   /// must still be in `trusted`. 0 = walk by CIDR.

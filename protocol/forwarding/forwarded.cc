@@ -1,6 +1,7 @@
 #include "protocol/forwarding/forwarded.h"
 
 #include "protocol/forwarding/list.h"
+#include "protocol/forwarding/obfuscation.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/field_id.h"
 
@@ -37,15 +38,6 @@ bool is_token(std::string_view text) {
     if (!is_token_octet(c)) return false;
   }
   return !text.empty();
-}
-
-// `_` and at least one of ALPHA, DIGIT, ".", "_", "-": RFC 7239 6.3.
-bool is_obfuscated(std::string_view text) {
-  if (text.size() < 2 || text.front() != '_') return false;
-  for (const char c : text.substr(1)) {
-    if (!is_alphanumeric(c) && c != '.' && c != '_' && c != '-') return false;
-  }
-  return true;
 }
 
 bool equal_ignoring_case(std::string_view text, std::string_view lower) {
@@ -166,7 +158,7 @@ class ElementParser {
 
 // The port behind a nodename; 0 for an obfuscated one.
 std::optional<std::uint16_t> parse_node_port(std::string_view text) {
-  if (is_obfuscated(text)) return std::uint16_t{0};
+  if (is_obfuscated_identifier(text)) return std::uint16_t{0};
   return parse_port(text);
 }
 
@@ -212,7 +204,7 @@ std::optional<Node> parse_node(std::string_view text) {
     return address_node(inside, port);
   }
   if (equal_ignoring_case(name, "unknown")) return Node{Node::Kind::unknown, {}, {}};
-  if (is_obfuscated(name)) return Node{Node::Kind::obfuscated, {}, name};
+  if (is_obfuscated_identifier(name)) return Node{Node::Kind::obfuscated, {}, name};
   return address_node(name, port);
 }
 
@@ -232,22 +224,27 @@ void append_node(std::string& out, const net::IpPort& node) {
   if (quoted) out += '"';
 }
 
-bool append_forwarded_value(std::string& out, std::string_view value) {
-  if (is_token(value)) {
-    out += value;
-    return true;
-  }
+bool quote_forwarded_value(std::string& out, std::size_t begin) {
+  const std::string_view value = std::string_view(out).substr(begin);
+  if (is_token(value)) return true;
   for (const char c : value) {
-    if (!is_quotable_octet(c)) return false;
+    if (is_quotable_octet(c)) continue;
+    out.resize(begin);
+    return false;
   }
   if (value.empty()) return false;
-  out += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
+  for (std::size_t at = begin; at < out.size(); ++at) {
+    if (out[at] == '"' || out[at] == '\\') out.insert(at++, 1, '\\');
   }
+  out.insert(begin, 1, '"');
   out += '"';
   return true;
+}
+
+bool append_forwarded_value(std::string& out, std::string_view value) {
+  const std::size_t begin = out.size();
+  out += value;
+  return quote_forwarded_value(out, begin);
 }
 
 }  // namespace telltale::forwarding

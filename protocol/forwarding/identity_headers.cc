@@ -9,7 +9,9 @@ namespace telltale::forwarding {
 namespace {
 
 // An id that stands for more than one name: the configured name decides.
-bool needs_name(http::FieldId id) { return id == http::FieldId::other || id == http::FieldId::x_forwarded_tls; }
+bool needs_name(http::FieldId id) {
+  return id == http::FieldId::other || id == http::FieldId::x_forwarded_tls || id == http::FieldId::client_cert;
+}
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   // Folding makes `_` and `-` the same too; that difference is looked for apart.

@@ -3,6 +3,7 @@
 #include "protocol/forwarding/forwarded.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/list.h"
+#include "protocol/forwarding/own_element.h"
 #include "protocol/forwarding/passed_tlvs.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/header_block.h"
@@ -123,47 +124,11 @@ void append_x_forwarded_for(std::string& out, const HeaderBlock& fields, const H
   }
 }
 
-// One forwarded-element: what this hop has to say (RFC 7239 5).
-class ElementWriter {
- public:
-  explicit ElementWriter(std::string& out) : out_(out), begin_(out.size()) {}
-
-  void node(std::string_view name, const std::optional<net::IpPort>& node, bool with_port) {
-    start(name);
-    if (node) {
-      append_node(out_, {node->address, with_port ? node->port : std::uint16_t{0}});
-    } else {
-      out_ += "unknown";
-    }
-  }
-  void value(std::string_view name, std::string_view value) {
-    const std::size_t before = out_.size();
-    start(name);
-    if (!append_forwarded_value(out_, value)) out_.resize(before);
-  }
-
- private:
-  void start(std::string_view name) {
-    if (out_.size() != begin_) out_ += ';';
-    out_ += name;
-    out_ += '=';
-  }
-
-  std::string& out_;
-  std::size_t begin_;
-};
-
-void append_own_element(FieldLine& line, std::string& out, const ForwardedOptions& options,
-                        const std::optional<net::IpPort>& for_node, const RequestFacts& facts) {
+void add_own_element(FieldLine& line, std::string& out, const ForwardedOptions& options,
+                     const std::optional<net::IpPort>& for_node, const RequestFacts& facts) {
   const std::size_t before = out.size();
   line.separate();
-  const std::size_t begin = out.size();
-  ElementWriter element(out);
-  if (options.write_for) element.node("for", for_node, options.ports);
-  if (options.write_by && facts.peer.destination()) element.node("by", facts.peer.destination(), options.ports);
-  if (options.write_host) element.value("host", facts.host);
-  if (options.write_proto) element.value("proto", facts.scheme);
-  if (out.size() == begin) out.resize(before);
+  if (!append_own_element(out, options, for_node, facts)) out.resize(before);
 }
 
 void append_forwarded(std::string& out, const HeaderBlock& fields, const HeaderTrust& trust,
@@ -175,12 +140,12 @@ void append_forwarded(std::string& out, const HeaderBlock& fields, const HeaderT
           believes(trust, facts.client, HeaderTrust::Kind::forwarded, FieldId::forwarded)) {
         add_believed_elements(line, fields, trust);
       }
-      append_own_element(line, out, options, facts.peer.hop(), facts);
+      add_own_element(line, out, options, facts.peer.hop(), facts);
       break;
     case ListMode::replace: {
       std::optional<net::IpPort> client;
       if (facts.client.address) client = net::IpPort{*facts.client.address, facts.client.port};
-      append_own_element(line, out, options, client, facts);
+      add_own_element(line, out, options, client, facts);
       break;
     }
     case ListMode::pass:
@@ -255,10 +220,20 @@ void append_via(std::string& out, const HeaderBlock& fields, unsigned http_minor
   out += pseudonym;
 }
 
-// The host alone, without a port: what the authority TLV holds (PROXY protocol 2.2.2).
-std::string_view without_port(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
-  return authority.substr(0, authority.find(':'));
+bool is_templated(std::string_view name, const Propagate& propagate) {
+  for (const HeaderTemplate& header : propagate.headers) {
+    if (http::folded_equal(name, header.name)) return true;
+  }
+  return false;
+}
+
+void append_custom_tlvs(std::string& tlvs, const Propagate& propagate, const RequestFacts& facts) {
+  std::string value;
+  for (const TlvTemplate& each : propagate.custom_tlvs) {
+    value.clear();
+    each.value.append_to(value, facts);
+    if (!value.empty() && value.size() <= max_custom_tlv_size) proxy_protocol::append_tlv(tlvs, each.type, value);
+  }
 }
 
 }  // namespace
@@ -266,6 +241,7 @@ std::string_view without_port(std::string_view authority) {
 bool keeps_field(FieldId id, std::string_view name, const HeaderTrust& trust, const ClientAddress& client,
                  const Propagate& propagate) {
   if (id == FieldId::via) return !propagate.via;
+  if (!propagate.headers.empty() && is_templated(name, propagate)) return false;
   if (!is_identity_name(id, name, trust)) return true;
   if (!client.header_believed || !is_believed_header(id, name, trust)) return false;
   switch (id) {
@@ -287,6 +263,10 @@ bool keeps_field(FieldId id, std::string_view name, const HeaderTrust& trust, co
   return trust.kind != HeaderTrust::Kind::single_address || client.provenance == Provenance::header;
 }
 
+bool keeps_trailer(FieldId id, std::string_view name, const HeaderTrust& trust, const Propagate& propagate) {
+  return !is_identity_name(id, name, trust) && !is_templated(name, propagate);
+}
+
 void append_identity_fields(std::string& out, const HeaderBlock& fields, const HeaderTrust& trust,
                             const Propagate& propagate, const RequestFacts& facts) {
   append_x_forwarded_for(out, fields, trust, propagate.x_forwarded_for, facts);
@@ -294,6 +274,10 @@ void append_identity_fields(std::string& out, const HeaderBlock& fields, const H
   append_proto_host_port(out, fields, propagate, facts);
   if (propagate.x_real_ip && facts.client.address) FieldLine(out, "X-Real-IP").add(facts.client.address);
   if (propagate.via) append_via(out, fields, facts.http_minor);
+  for (const HeaderTemplate& header : propagate.headers) {
+    const FieldLine line(out, header.name);
+    header.value.append_field_value(out, facts);  // nothing: the line is dropped
+  }
 }
 
 proxy_protocol::Header make_proxy_header(const Propagate& propagate, const RequestFacts& facts) {
@@ -313,13 +297,14 @@ proxy_protocol::Header make_proxy_header(const Propagate& propagate, const Reque
   for (const proxy_protocol::TlvType type : propagate.tlvs) {
     if (type == proxy_protocol::TlvType::alpn) {
       proxy_protocol::append_tlv(header.tlvs, type, "http/1.1");
-    } else if (type == proxy_protocol::TlvType::authority && !without_port(facts.host).empty()) {
-      proxy_protocol::append_tlv(header.tlvs, type, without_port(facts.host));
+    } else if (type == proxy_protocol::TlvType::authority && !facts.host_name().empty()) {
+      proxy_protocol::append_tlv(header.tlvs, type, facts.host_name());
     } else if (type == proxy_protocol::TlvType::ssl || type == proxy_protocol::TlvType::netns) {
       // What a listener of ours saw of TLS will go before what the hop in front was told.
       pass_tlv(header.tlvs, type, facts.peer.tlvs);
     }
   }
+  append_custom_tlvs(header.tlvs, propagate, facts);
   pass_tlvs(header.tlvs, propagate.pass_tlvs, facts.peer.tlvs);
   return header;
 }

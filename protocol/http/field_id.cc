@@ -55,10 +55,21 @@ constexpr std::array<std::string_view, id_count> names = {
     "x-proxyuser-ip",
     "wl-proxy-client-ip",
     "proxy-client-ip",
+    "client-ip",
+    "x-forwarded",
+    "forwarded-for",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-originating-ip",
+    "fly-client-ip",
+    "do-connecting-ip",
+    "cloudfront-viewer-address",
+    "client-cert",
+    "x-telltale-client",
 };
 static_assert(names[static_cast<std::size_t>(FieldId::server)] == "server");
 static_assert(names[static_cast<std::size_t>(FieldId::x_forwarded_tls)] == "x-forwarded-tls");
-static_assert(names[id_count - 1] == "proxy-client-ip");
+static_assert(names[id_count - 1] == "x-telltale-client");
 
 constexpr std::array<unsigned char, 256> make_fold() {
   std::array<unsigned char, 256> fold{};
@@ -72,11 +83,11 @@ constexpr std::array<unsigned char, 256> fold_table = make_fold();
 
 constexpr std::size_t fold(char c) { return fold_table[static_cast<unsigned char>(c)]; }
 
-// A perfect hash over the names: the length and three characters tell all of them apart; the multipliers were searched
-// for, and make_slots() refuses to compile when a new name collides.
+// A perfect hash over the names, of two octets or more: the length and three characters tell all of them apart; the
+// multipliers were searched for, and make_slots() refuses to compile when a new name collides.
 constexpr std::size_t slot_of(std::string_view name) {
   const std::size_t n = name.size();
-  return (n * 56 + fold(name[0]) * 33 + fold(name[n - 1]) * 61 + fold(name[n * 3 / 4]) * 24) & 255;
+  return (n * 134 + fold(name[n / 2]) * 95 + fold(name[n - 2]) * 133 + fold(name[0]) * 230) & 255;
 }
 
 constexpr std::array<FieldId, 256> make_slots() {
@@ -90,8 +101,27 @@ constexpr std::array<FieldId, 256> make_slots() {
 }
 constexpr std::array<FieldId, 256> slots = make_slots();
 
-bool starts_with_folded(std::string_view name, std::string_view prefix) {
-  return name.size() >= prefix.size() && folded_equal(name.substr(0, prefix.size()), prefix);
+struct Family {
+  std::string_view prefix;
+  FieldId id;
+};
+// Open-ended: X-Forwarded-Tls-Client-Cert-Info (Traefik), X-Forwarded-Ssl-Client-Cn, Ssl-Client-Verify (ingress-nginx),
+// X-Ssl-Client-Cn (HAProxy and nginx by custom), X-Amzn-Mtls-Clientcert-Subject (AWS), X-Client-Cert-Present (GCP) …
+constexpr Family families[] = {
+    {"x-forwarded-tls", FieldId::x_forwarded_tls},    {"x-forwarded-ssl", FieldId::x_forwarded_tls},
+    {"client-cert-", FieldId::client_cert},           {"ssl-client-", FieldId::client_cert},
+    {"x-ssl-client", FieldId::client_cert},           {"x-client-cert", FieldId::client_cert},
+    {"x-amzn-mtls-clientcert", FieldId::client_cert}, {"x-arr-clientcert", FieldId::client_cert},
+};
+
+FieldId family_of(std::string_view name) {
+  const std::size_t first = fold(name[0]);
+  if (first != 'x' && first != 'c' && first != 's') return FieldId::other;
+  for (const Family& family : families) {
+    const std::string_view prefix = family.prefix;
+    if (name.size() >= prefix.size() && folded_equal(name.substr(0, prefix.size()), prefix)) return family.id;
+  }
+  return FieldId::other;
 }
 
 }  // namespace
@@ -105,15 +135,10 @@ bool folded_equal(std::string_view a, std::string_view b) {
 }
 
 FieldId field_id(std::string_view name) {
-  if (name.empty()) return FieldId::other;
+  if (name.size() < 2) return FieldId::other;
   const FieldId id = slots[slot_of(name)];
   if (id != FieldId::other && folded_equal(name, names[static_cast<std::size_t>(id)])) return id;
-  // Open-ended families: X-Forwarded-Tls-Client-Cert-Info, X-Forwarded-Ssl-Client-Cn, ...
-  if (fold(name[0]) == 'x' &&
-      (starts_with_folded(name, "x-forwarded-tls") || starts_with_folded(name, "x-forwarded-ssl"))) {
-    return FieldId::x_forwarded_tls;
-  }
-  return FieldId::other;
+  return family_of(name);
 }
 
 std::string_view field_name(FieldId id) {

@@ -54,9 +54,21 @@ enum class FieldId : std::uint8_t {
   x_proxyuser_ip,
   wl_proxy_client_ip,
   proxy_client_ip,
+  client_ip,  ///< HTTP_CLIENT_IP of PHP and CGI programs
+  x_forwarded,
+  forwarded_for,
+  x_remote_ip,
+  x_remote_addr,
+  x_originating_ip,
+  fly_client_ip,
+  do_connecting_ip,
+  cloudfront_viewer_address,
+  client_cert,        ///< RFC 9440 client-cert, client-cert-chain; x-client-cert*, ssl-client-*, x-ssl-client-*,
+                      ///< x-amzn-mtls-clientcert*, x-arr-clientcert
+  x_telltale_client,  ///< our own signed assertion
 };
 inline constexpr FieldId first_identity_field = FieldId::forwarded;
-inline constexpr FieldId last_identity_field = FieldId::proxy_client_ip;
+inline constexpr FieldId last_identity_field = FieldId::x_telltale_client;
 
 /// The id of a field name, in any case and with `_` folded to `-` (x_forwarded_for is the same header to a WSGI or
 /// CGI backend, GHSA-5m6w-wvh7-57vm). O(1).

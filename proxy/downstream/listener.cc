@@ -123,6 +123,7 @@ void Listener::serve(UniqueFd socket, const SocketAddress& peer) {
   }
   metrics.connections_accepted.add();
   ConnectionContext context = context_;
+  context.number = table_.worker().next_connection_number++;
   context.peer.socket_peer = peer.ip_port();
   if (address_.ip) {
     context.peer.socket_local = address_.ip;

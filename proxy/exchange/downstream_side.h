@@ -23,6 +23,7 @@ struct ConnectionContext {
   std::atomic<std::size_t>* listener_connections = nullptr;  ///< of this listener, in all workers
   forwarding::PeerInfo peer;
   std::string_view scheme = "http";
+  std::uint64_t number = 0;  ///< no other connection of this process has it, with overwhelming probability
 };
 
 /// A response on its way out, whoever made it.

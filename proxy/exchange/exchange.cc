@@ -93,7 +93,14 @@ forwarding::RequestFacts Exchange::facts() const {
           .client = resolved_,
           .scheme = connection_->scheme,
           .host = request.authority,
-          .http_minor = request.minor_version};
+          .http_minor = request.minor_version,
+          .method = request.method_text,
+          .target = request.target,
+          .listener = connection_->listener->name,
+          .id_high = id_.high,
+          .id_low = id_.low,
+          .connection_number = connection_->number,
+          .obfuscation_key = &worker_.obfuscation_key};
 }
 
 /// Who is it, and where does it go? False: a reply is owed instead.
@@ -211,7 +218,7 @@ const http::HeaderBlock& Exchange::request_trailers() {
   const http::HeaderBlock& received = client_->trailers();
   if (received.empty()) return received;
   keep_trailers(received, connection_->listener->client_ip.header, connection_->listener->limits.head.underscores,
-                trailers_);
+                service_->conf().propagate, trailers_);
   return trailers_;
 }
 

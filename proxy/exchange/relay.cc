@@ -123,7 +123,7 @@ Progress Exchange::forward_request_piece() {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return Progress::failed;
   }
-  const Progress put = upstream_.write_body(piece, request_trailers());
+  const Progress put = upstream_.write_body(piece, piece.last ? request_trailers() : client_->trailers());
   if (put == Progress::failed) upload_broken_ = true;
   if (put == Progress::done && piece.last) request_sent_ = true;
   return put;

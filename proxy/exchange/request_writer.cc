@@ -10,10 +10,11 @@ std::string address_aimed_at(const forwarding::PeerInfo& peer) {
 }
 
 void keep_trailers(const http::HeaderBlock& received, const forwarding::HeaderTrust& trust,
-                   http1::UnderscorePolicy underscores, http::HeaderBlock& kept) {
+                   http1::UnderscorePolicy underscores, const forwarding::Propagate& propagate,
+                   http::HeaderBlock& kept) {
   kept.clear();
   for (const auto field : received) {
-    if (forwarding::is_identity_name(field.id, field.name, trust)) continue;
+    if (!forwarding::keeps_trailer(field.id, field.name, trust, propagate)) continue;
     if (underscores != http1::UnderscorePolicy::pass && !forwarding::is_real_name(field.name)) continue;
     kept.append(field.name, field.value);
   }

@@ -13,10 +13,11 @@ namespace telltale::proxy {
 /// on a Unix socket. What we send needs a Host (RFC 9112 3.2), and many a server refuses an empty one.
 std::string address_aimed_at(const forwarding::PeerInfo& peer);
 
-/// Replaces `kept` by the trailer fields that do not claim to say who the client is, by the configuration's names; what
-/// the registry knows is refused by http1::trailer_allowed(). Names with `_` only go on under the policy `pass`.
+/// Replaces `kept` by the trailer fields that do not claim to say who the client is, by the configuration's names, and
+/// that a template does not write; what the registry knows is refused by http1::trailer_allowed(). Names with `_` only go on under the policy `pass`.
 void keep_trailers(const http::HeaderBlock& received, const forwarding::HeaderTrust& trust,
-                   http1::UnderscorePolicy underscores, http::HeaderBlock& kept);
+                   http1::UnderscorePolicy underscores, const forwarding::Propagate& propagate,
+                   http::HeaderBlock& kept);
 
 /// Appends the HTTP/1.1 request head that a backend gets: what was received without hop-by-hop fields (RFC 9110 7.6.1)
 /// and without every identity field that is not to be believed, then ours. Re-serialised from the parse: nothing

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "protocol/forwarding/obfuscation.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/observe/access_log.h"
@@ -30,6 +31,10 @@ struct WorkerContext {
   RequestId next_request_id();
   std::uint64_t id_stem[2] = {};
   std::uint64_t id_counter = 0;
+
+  /// The process's: all workers have the same.
+  forwarding::ObfuscationKey obfuscation_key;
+  std::uint64_t next_connection_number = 1;  ///< each worker begins at a random one of its own
 };
 
 }  // namespace telltale::proxy

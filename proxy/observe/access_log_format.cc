@@ -1,11 +1,13 @@
 #include "proxy/observe/access_log_format.h"
 
+#include "protocol/forwarding/template_pieces.h"
 #include "proxy/observe/escape.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <stdexcept>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -238,20 +240,18 @@ void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& t
 AccessTemplate::AccessTemplate(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);  // YAML's `|` leaves one
   std::string literal;
-  while (!text.empty()) {
-    const std::size_t dollar = text.find('$');
-    literal += text.substr(0, dollar);
-    if (dollar == std::string_view::npos) break;
-    text.remove_prefix(dollar + 1);
-    if (text.starts_with('{')) {
-      const std::size_t end = text.find('}');
-      if (end == std::string_view::npos) throw std::invalid_argument("access log template: ${ without }");
-      parts_.push_back(variable(std::move(literal), text.substr(1, end - 1)));
-      literal.clear();
-      text.remove_prefix(end + 1);
-    } else {
-      literal += '$';
-      if (text.starts_with('$')) text.remove_prefix(1);
+  forwarding::TemplatePieces pieces(text);
+  for (forwarding::TemplatePiece piece; pieces.next(piece);) {
+    switch (piece.kind) {
+      case forwarding::TemplatePiece::Kind::literal:
+        literal += piece.text;
+        break;
+      case forwarding::TemplatePiece::Kind::variable:
+        parts_.push_back(variable(std::move(literal), piece.text));
+        literal.clear();
+        break;
+      case forwarding::TemplatePiece::Kind::unclosed:
+        throw std::invalid_argument("access log template: ${ without }");
     }
   }
   literal += '\n';

@@ -6,14 +6,11 @@
 #include <random>
 
 namespace telltale::proxy {
-namespace {
 
 std::uint64_t random_64() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
 }
-
-}  // namespace
 
 Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
                std::unique_ptr<AccessLog> access_log)
@@ -24,6 +21,8 @@ Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocke
   context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
   context_.id_stem[0] = random_64();
   context_.id_stem[1] = random_64();
+  context_.obfuscation_key = counts.obfuscation_key;
+  context_.next_connection_number = random_64();
 
   const auto seed = static_cast<std::uint32_t>(random_64());
   context_.pools.resize(snapshot->endpoint_count);

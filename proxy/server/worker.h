@@ -15,10 +15,14 @@
 
 namespace telltale::proxy {
 
-/// What the workers of one process count together: relaxed atomics, touched once a connection, not once a request.
+/// From the system's random source.
+std::uint64_t random_64();
+
+/// What the workers of one process have in common: relaxed atomics, touched once a connection, not once a request.
 struct SharedCounts {
   std::atomic<std::size_t> connections{0};
   std::deque<std::atomic<std::size_t>> listener_connections;  ///< by listener
+  forwarding::ObfuscationKey obfuscation_key{random_64(), random_64()};
 };
 
 /// One thread with one event loop, its own listening sockets, pools, balancers and counters. Made and destroyed by the

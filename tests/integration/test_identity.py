@@ -13,6 +13,8 @@ IDENTITY_FIELDS = [
     "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",
     "Fastly-Client-IP", "X-Azure-ClientIP", "X-Azure-SocketIP", "X-Original-Forwarded-For", "X-Original-Host",
     "X-Envoy-External-Address", "X-Envoy-Internal", "X-ProxyUser-Ip", "WL-Proxy-Client-IP", "Proxy-Client-IP",
+    "Client-IP", "Forwarded-For", "X-Remote-Addr", "CloudFront-Viewer-Address", "Client-Cert", "Client-Cert-Chain",
+    "SSL-Client-Verify", "X-SSL-Client-CN", "X-Amzn-Mtls-Clientcert-Subject", "X-Telltale-Client",
     "X-Company-Client",
 ]  # fmt: skip
 OWN = ["x-company-client"]

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,39 @@ TEST(ForwardedElement, RefusesWhatIsNotTheGrammar) {
       {"thirteen extensions", "a=1;b=1;c=1;d=1;e=1;f=1;g=1;h=1;i=1;j=1;k=1;l=1;m=1"},
   };
   for (const Case& c : cases) EXPECT_EQ(parsed(c.text), "malformed") << c.description;
+}
+
+// Every text of up to five of these symbols, against the ABNF of RFC 7239 4 and RFC 9110 5.6 as an expression; the one
+// thing beyond it is white space around `;`, which senders write. No text of five symbols repeats a parameter.
+TEST(ForwardedElement, AcceptsExactlyTheGrammar) {
+  const std::string token = "[-!#$%&'*+.^_`|~0-9A-Za-z]+";
+  const std::string quoted = R"re("(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*")re";
+  const std::string pair = token + "=(?:" + token + "|" + quoted + ")";
+  const std::regex element("[ \t]*(?:" + pair + ")?[ \t]*(?:;[ \t]*(?:" + pair + ")?[ \t]*)*");
+  const std::string symbols[] = {"for", "x_1", "=", ";", "\"", "\\", " ", "\t", ",", "[", "\x01", "\xC3"};
+  constexpr std::size_t most = 5;
+  std::array<std::size_t, most> chosen{};
+  std::size_t accepted = 0;
+  for (std::size_t size = 1; size <= most; ++size) {
+    chosen.fill(0);
+    for (bool more = true; more;) {
+      std::string text;
+      for (std::size_t i = 0; i < size; ++i) text += symbols[chosen[i]];
+      ForwardedElement out;
+      const bool ours = parse_forwarded_element(text, out);
+      ASSERT_EQ(ours, std::regex_match(text, element)) << text;
+      accepted += ours;
+      more = false;
+      for (std::size_t i = 0; i < size && !more; ++i) {
+        if (++chosen[i] < std::size(symbols)) {
+          more = true;
+        } else {
+          chosen[i] = 0;
+        }
+      }
+    }
+  }
+  EXPECT_GT(accepted, 500u);
 }
 
 TEST(ForwardedElement, EveryCutIsReadInsideItsBounds) {
@@ -213,6 +247,18 @@ TEST(ForwardedWriter, WritesTokensBareAndTheRestQuoted) {
     EXPECT_EQ(append_forwarded_value(out, c.value), c.expected != nullptr) << c.description;
     EXPECT_EQ(out, c.expected ? std::string("x") + c.expected : "x") << c.description;
   }
+}
+
+TEST(ForwardedWriter, QuotesWhatStandsInPlace) {
+  std::string out = "x=a\"b";
+  EXPECT_TRUE(quote_forwarded_value(out, 2));
+  EXPECT_EQ(out, "x=\"a\\\"b\"");
+  out = "x=\\\\";
+  EXPECT_TRUE(quote_forwarded_value(out, 2));
+  EXPECT_EQ(out, "x=\"\\\\\\\\\"");
+  out = "x=";
+  EXPECT_FALSE(quote_forwarded_value(out, 2));
+  EXPECT_EQ(out, "x=");
 }
 
 // A small generator with a fixed seed: the same cases in every run.

@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <string>
+#include <string_view>
 
 namespace telltale::http {
 namespace {
@@ -50,7 +51,7 @@ TEST(FieldId, NamesOneOctetOffAreOther) {
 TEST(FieldId, KnowsTheNamesOfTheRegistry) {
   struct Case {
     const char* description;
-    const char* name;
+    std::string_view name;
     FieldId id;
   };
   const Case cases[] = {
@@ -67,7 +68,19 @@ TEST(FieldId, KnowsTheNamesOfTheRegistry) {
       {"Azure spells it without a dash", "X-Azure-ClientIP", FieldId::x_azure_client_ip},
       {"Azure socket", "X-Azure-SocketIP", FieldId::x_azure_socket_ip},
       {"Cloudflare IPv6", "CF-Connecting-IPv6", FieldId::cf_connecting_ipv6},
-      {"NUL inside is another name", "x-forwarded\0for", FieldId::other},
+      {"RFC 9440", "Client-Cert", FieldId::client_cert},
+      {"RFC 9440, the chain", "Client_Cert-Chain", FieldId::client_cert},
+      {"AWS", "X-Amzn-Mtls-Clientcert-Serial-Number", FieldId::client_cert},
+      {"ingress-nginx", "ssl-client-subject-dn", FieldId::client_cert},
+      {"HAProxy and nginx by custom", "X-SSL-Client-CN", FieldId::client_cert},
+      {"GCP by custom", "X-Client-Cert-Present", FieldId::client_cert},
+      {"Azure App Service", "X-ARR-ClientCert", FieldId::client_cert},
+      {"no client's certificate", "X-SSL-Cipher", FieldId::other},
+      {"no dash, no family", "Client-Certificate", FieldId::other},
+      {"HTTP_CLIENT_IP", "Client_IP", FieldId::client_ip},
+      {"CloudFront", "CloudFront-Viewer-Address", FieldId::cloudfront_viewer_address},
+      {"our own assertion", "X_Telltale-Client", FieldId::x_telltale_client},
+      {"NUL inside is another name", {"x-forwarded\0for", 15}, FieldId::other},
       {"high octets do not fold",
        "x\xDF"
        "forwarded-for",
@@ -108,7 +121,19 @@ TEST(FieldId, IdentityIsExactlyTheTailOfTheRegistry) {
                            "X-Envoy-Internal",
                            "X-ProxyUser-Ip",
                            "WL-Proxy-Client-IP",
-                           "Proxy-Client-IP"}) {
+                           "Proxy-Client-IP",
+                           "Client-IP",
+                           "X-Forwarded",
+                           "Forwarded-For",
+                           "X-Remote-IP",
+                           "X-Remote-Addr",
+                           "X-Originating-IP",
+                           "Fly-Client-IP",
+                           "DO-Connecting-IP",
+                           "CloudFront-Viewer-Address",
+                           "Client-Cert",
+                           "Client-Cert-Chain",
+                           "X-Telltale-Client"}) {
     EXPECT_TRUE(is_identity(field_id(name))) << name;
   }
 }

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "protocol/forwarding/client_address.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace telltale::forwarding {
+
+struct ObfuscationKey;
+
+/// What the client's own TLS connection to us said. Not to be mixed up with what a PROXY header reported of another
+/// party's (the ssl TLVs): that is for the TLV variables. Empty: it did not say.
+struct TlsFacts {
+  std::string_view sni, version, cipher, alpn;
+  std::string_view client_cert_subject;  ///< of a certificate that was verified
+};
+
+/// What the builders need of one request besides its fields. Views: valid while the request is.
+struct RequestFacts {
+  const PeerInfo& peer;
+  const ClientAddress& client;
+  std::string_view scheme;         ///< "http" or "https": what the client spoke to us
+  std::string_view host;           ///< the authority the request was for
+  unsigned http_minor = 1;         ///< for Via
+  std::string_view method = {};    ///< as received: GET
+  std::string_view target = {};    ///< path and query
+  std::string_view listener = {};  ///< its name
+  std::uint64_t id_high = 0;       ///< the request id; 0 and 0: none
+  std::uint64_t id_low = 0;
+  std::uint64_t connection_number = 0;  ///< of the client's connection: no other of this process has it
+  const ObfuscationKey* obfuscation_key = nullptr;
+  const TlsFacts* tls = nullptr;  ///< null: the client spoke no TLS to us
+
+  /// The authority without its port; IPv6 keeps its brackets.
+  std::string_view host_name() const {
+    if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+    return host.substr(0, host.find(':'));
+  }
+};
+
+}  // namespace telltale::forwarding
