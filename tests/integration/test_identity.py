@@ -212,12 +212,14 @@ class Identity(ProxyTest):
         self.told("named", [("Connection", "X-Company-Client")], status=400)
 
     def test_trailers_do_not_say_who_the_client_is(self):
-        trailers = [*((name, "9.9.9.9") for name in IDENTITY_FIELDS), ("x_company_client", "9.9.9.9"), ("X-Fine", "1")]
-        with self.proxy.client("nobody", source=UNTRUSTED) as client:
-            client.request("POST", "/", [("Transfer-Encoding", "chunked")])
-            client.send(chunks(b"payload", trailers))
-            self.assertEqual(client.read_response().status, 200)
-        self.assertEqual(self.app.last().trailers.names(), ["x-fine"])
+        names = [*IDENTITY_FIELDS, "x_company_client"]
+        for first in range(0, len(names), 30):  # a trailer section holds 32 fields
+            trailers = [*((name, "9.9.9.9") for name in names[first : first + 30]), ("X-Fine", "1")]
+            with self.proxy.client("nobody", source=UNTRUSTED) as client:
+                client.request("POST", "/", [("Transfer-Encoding", "chunked")])
+                client.send(chunks(b"payload", trailers))
+                self.assertEqual(client.read_response().status, 200)
+            self.assertEqual(self.app.last().trailers.names(), ["x-fine"])
 
     def test_append_replace_remove_and_pass(self):
         for name, fields, wanted in [
