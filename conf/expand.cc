@@ -84,6 +84,7 @@ void write_process(Emitter& out, const Model& model) {
   if (model.admin.listen) {
     out.open("admin");
     out.address("listen", *model.admin.listen);
+    out.number("explain_requests", model.admin.explain_requests);
     out.close();
   } else {
     out.word("admin", "off");
@@ -113,6 +114,7 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
       out.item();
       out.ranges("from", rule.from);
       out.choice("policy", rule.policy);
+      if (rule.version != ProxyVersions::any) out.choice("version", rule.version);
       out.close();
     }
     out.close();
@@ -129,6 +131,7 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   out.ranges("trusted", header.trusted);
   out.number("trusted_hops", header.trusted_hops);
   out.list("identity_headers", client_ip.header.extra_identity_names);
+  out.word("source_loss", client_ip.detect_source_loss ? "warn" : "ignore");
   out.close();
 }
 

@@ -32,9 +32,11 @@ struct Address {
 // ---- listeners ----
 
 enum class ProxyPolicy : std::uint8_t { forbid, ignore, accept, require };
+enum class ProxyVersions : std::uint8_t { any, v1, v2 };
 struct ProxyProtocolRule {
   net::CidrSet from;
   ProxyPolicy policy = ProxyPolicy::forbid;
+  ProxyVersions version = ProxyVersions::any;  ///< the other one closes the connection
 };
 
 /// How a listener learns who the client is.
@@ -44,6 +46,7 @@ struct ClientIp {
   std::size_t proxy_max_header_bytes = 4096;
   unsigned proxy_header_count = 1;
   forwarding::HeaderTrust header;
+  bool detect_source_loss = true;  ///< `source_loss: warn`
 };
 
 struct ListenerLimits {
@@ -188,6 +191,7 @@ struct AccessLog {
 
 struct Admin {
   std::optional<Address> listen = Address{net::IpPort{net::IpAddress::v4(127, 0, 0, 1), 9901}, {}};  ///< nullopt: `off`
+  std::size_t explain_requests = 256;  ///< kept by each worker for `/explain`; 0: none
 };
 
 struct Drain {

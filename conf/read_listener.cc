@@ -79,6 +79,9 @@ void read_rule(Context& context, const YamlNode& node, const Path& path, ProxyPr
   Ranges from;
   const bool right = reader.read("from", from);
   reader.read("policy", rule.policy);
+  if (reader.read("version", rule.version) && rule.policy == ProxyPolicy::forbid) {
+    reader.warning("version", "has no effect: `forbid` refuses every version");
+  }
   rule.from = from.set();
   if (right && rule.from.empty()) reader.error("from", "this rule is for nobody", "name addresses, or remove the rule");
   if (rule.policy != ProxyPolicy::accept && rule.policy != ProxyPolicy::require) return;
@@ -139,6 +142,8 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
   reader.read("proxy_header_count", client_ip.proxy_header_count);
   read_trust(reader, client_ip.header, trusted);
   read_identity_headers(reader, client_ip);
+  std::string source_loss;
+  if (reader.read("source_loss", source_loss)) client_ip.detect_source_loss = source_loss == "warn";
 }
 
 void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,

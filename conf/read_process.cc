@@ -14,6 +14,7 @@ void read_admin(ObjectReader& root, Draft& draft) {
   }
   root.object("admin", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(root.context(), node, path, schema::admin);
+    reader.read("explain_requests", draft.model.admin.explain_requests);
     Address listen;
     if (!reader.read("listen", listen)) return;
     draft.admin_listen = reader.value("listen");

@@ -24,8 +24,15 @@ constexpr Field admin_fields[] = {
     {.name = "listen",
      .type = Type::address,
      .fallback = "127.0.0.1:9901",
-     .meaning = "Where `/livez`, `/readyz`, `/metrics` and `/services` answer. It has no authentication: keep it on "
-                "loopback or a Unix socket."},
+     .meaning = "Where `/livez`, `/readyz`, `/metrics`, `/services` and `/explain` answer. It has no authentication: "
+                "keep it on loopback or a Unix socket."},
+    {.name = "explain_requests",
+     .type = Type::integer,
+     .min = 0,
+     .max = 65'536,
+     .fallback = "256",
+     .meaning = "The last requests that each worker keeps for `/explain`, about 1.5 KiB each: their identity fields and "
+                "what was decided, no query and no other field. 0: none, and no `/explain`."},
 };
 constexpr Field log_fields[] = {
     {.name = "level",

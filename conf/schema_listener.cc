@@ -20,6 +20,11 @@ constexpr Field proxy_protocol_rule_fields[] = {
      .meaning = "`require`: a PROXY header must come. `accept`: it is used if the first octets are its signature. "
                 "`ignore`: it is read and dropped. `forbid`: a signature closes the connection.",
      .required = true},
+    {.name = "version",
+     .type = Type::word,
+     .words = "any|v1|v2",
+     .fallback = "any",
+     .meaning = "The version that these peers may send; a header of the other one closes the connection."},
 };
 constexpr Field client_ip_fields[] = {
     {.name = "proxy_protocol",
@@ -65,6 +70,12 @@ constexpr Field client_ip_fields[] = {
      .type = Type::names,
      .fallback = "[]",
      .meaning = "More header names that claim to say who the client is, to be removed like the known ones."},
+    {.name = "source_loss",
+     .type = Type::word,
+     .words = "warn|ignore",
+     .fallback = "warn",
+     .meaning = "`warn`: a warning and a metric when nearly all connections come from nodes or gateways, or very many "
+                "from very few addresses, and nothing says who the clients are."},
 };
 constexpr Field listener_limits_fields[] = {
     {.name = "max_head_bytes",

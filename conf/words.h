@@ -19,6 +19,10 @@ struct Words<ProxyPolicy> {
   static constexpr std::array<std::string_view, 4> list = {"forbid", "ignore", "accept", "require"};
 };
 template <>
+struct Words<ProxyVersions> {
+  static constexpr std::array<std::string_view, 3> list = {"any", "v1", "v2"};
+};
+template <>
 struct Words<http1::UnderscorePolicy> {
   static constexpr std::array<std::string_view, 3> list = {"pass", "drop", "reject"};
 };

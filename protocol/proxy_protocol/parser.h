@@ -23,6 +23,7 @@ enum class Error {
   v2_bad_tlv,           ///< a TLV runs past the header's length, or breaks its own (crc32c, unique_id, ssl)
   v2_bad_crc32c,        ///< checksum present and wrong
 };
+inline constexpr std::size_t error_count = static_cast<std::size_t>(Error::v2_bad_crc32c);
 const boost::system::error_category& error_category();
 boost::system::error_code make_error_code(Error error);
 /// Its name, for metric labels: "v1_malformed".

@@ -11,6 +11,7 @@
 #include "proxy/cli/demo.h"
 #include "proxy/cli/echo.h"
 #include "proxy/cli/exit_codes.h"
+#include "proxy/cli/explain.h"
 #include "proxy/cli/run.h"
 #include "proxy/cli/status.h"
 
@@ -52,6 +53,30 @@ void add_check(CLI::App& app, Action& action) {
   command->add_flag("--expand", options.expand, "Print the configuration with every default filled in");
   command->add_flag("--strict", options.strict, "Exit 1 when there are warnings");
   command->callback([&action] { action = [] { return run_check(options, std::cout, std::cerr); }; });
+}
+
+void add_explain(CLI::App& app, Action& action) {
+  static ExplainOptions options;
+  auto* command = app.add_subcommand(
+      "explain", "Say who the client of a request would be, why, and what each backend would be told; sends nothing");
+  command->add_option("-c,--config", options.config_path, "Configuration file")->capture_default_str();
+  command->add_option("--listener", options.listener, "Name of the listener; needed where there are several");
+  command->add_option("--peer", options.peer, "Who connects: ADDRESS, ADDRESS:PORT, or unix")->required();
+  command->add_option("--local", options.local, "Where it connects to, ADDRESS:PORT; default: where the listener listens");
+  command
+      ->add_option("--proxy-header", options.proxy_headers,
+                   "A PROXY header that it sends: a v1 line, the hexadecimal digits of a header, or like 'v2 "
+                   "192.0.2.1:4711 198.51.100.1:443 authority=a.example'. Once for each header")
+      ->allow_extra_args(false);
+  command->add_option("--proxy-header-file", options.proxy_header_file, "A file with the octets of PROXY headers");
+  command
+      ->add_option("--header", options.headers, "A header field of the request, 'Name: value'. Once for each field")
+      ->allow_extra_args(false);
+  command->add_option("--method", options.method, "The request's method")->capture_default_str();
+  command->add_option("--path", options.path, "Its path, and query")->capture_default_str();
+  command->add_option("--host", options.host, "Its Host; default: localhost");
+  command->add_flag("--json", options.json, "For machines");
+  command->callback([&action] { action = [] { return run_explain(options, std::cout, std::cerr); }; });
 }
 
 void add_echo(CLI::App& app, Action& action) {
@@ -123,6 +148,7 @@ int run_command(int argc, char** argv) {
   Action action;
   add_run(app, action);
   add_check(app, action);
+  add_explain(app, action);
   add_echo(app, action);
   add_status(app, action);
   add_schema(app, action);

@@ -1,9 +1,11 @@
 #include "proxy/downstream/http1_session.h"
 
-#include <boost/asio/error.hpp>
-
 #include "proxy/downstream/connection.h"
+#include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
+#include "proxy/downstream/source_watch.h"
+
+#include <boost/asio/error.hpp>
 
 namespace telltale::proxy {
 namespace {
@@ -83,6 +85,7 @@ Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactio
   Stream& stream = connection.stream();
   const auto& listener = *connection.context().listener;
   unsigned served = 0;  // since nothing was there to read
+  bool is_counted = false;
   for (bool first = true;;) {
     const ReadResult got = stream.read();
     if (got.error == boost::asio::error::would_block) {
@@ -112,6 +115,8 @@ Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactio
       if (!whole) co_return;
     }
 
+    if (!is_counted) count_source(connection, transaction->client.request());
+    is_counted = true;
     const After after = co_await transaction->exchange.run(transaction->client, connection.context());
     if (after == After::keep_alive && !transaction->client.must_close()) {
       if (++served % requests_per_turn != 0) continue;

@@ -1,6 +1,8 @@
 #include "proxy/downstream/listener.h"
 
-#include <sys/socket.h>
+#include "proxy/downstream/proxy_headers.h"
+#include "proxy/downstream/proxy_phase.h"
+#include "proxy/net/socket_address.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -9,10 +11,8 @@
 
 #include <cerrno>
 #include <exception>
+#include <sys/socket.h>
 #include <system_error>
-
-#include "proxy/downstream/proxy_phase.h"
-#include "proxy/net/socket_address.h"
 
 namespace telltale::proxy {
 namespace {
@@ -21,9 +21,9 @@ constexpr std::chrono::milliseconds out_of_descriptors_pause{100};
 constexpr std::chrono::seconds complaint_interval{10};
 
 Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
-  const auto policy = proxy_policy_for(connection->context().listener->client_ip, connection->context().peer);
-  if (policy != conf::ProxyPolicy::forbid) {
-    const bool go_on = co_await read_proxy_headers(*connection, policy);
+  const auto& rule = proxy_rule_for(connection->context().listener->client_ip, connection->context().peer.socket_peer);
+  if (rule.policy != conf::ProxyPolicy::forbid) {
+    const bool go_on = co_await read_proxy_headers(*connection, rule);
     if (!go_on) co_return;
   }
   if (!connection->count_client()) {
@@ -63,9 +63,7 @@ void Listener::stop() {
   socket_.reset();
 }
 
-void Listener::start() {
-  boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
-}
+void Listener::start() { boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception); }
 
 Awaitable<> Listener::accept_loop() {
   for (;;) {

@@ -1,34 +1,19 @@
 // An exchange's course: what it decides, and how it ends. The moving of octets is in relay.cc.
 #include "proxy/exchange/exchange.h"
 
+#include "proxy/exchange/identify.h"
+#include "proxy/exchange/proxy_prologue.h"
+#include "proxy/exchange/request_writer.h"
+
 #include <boost/asio/error.hpp>
+#include <spdlog/spdlog.h>
 
 #include <span>
 #include <utility>
 
-#include "protocol/forwarding/identity_headers.h"
-#include "protocol/http1/parser.h"
-#include "protocol/proxy_protocol/serializer.h"
-#include "proxy/exchange/request_writer.h"
-
 namespace telltale::proxy {
-namespace {
 
 using boost::system::error_code;
-
-/// Unique ids for PROXY headers: the exchange's request id.
-std::string_view octets_of(const WorkerContext::RequestId& id) {
-  return {reinterpret_cast<const char*>(&id), sizeof id};
-}
-
-bool contains(const std::vector<proxy_protocol::TlvType>& tlvs, proxy_protocol::TlvType type) {
-  for (const auto t : tlvs) {
-    if (t == type) return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& connection) {
   begin(client, connection);
@@ -51,10 +36,11 @@ Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& 
 }
 
 Awaitable<> Exchange::refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure,
-                                 unsigned status) {
+                             unsigned status) {
   begin(client, connection);
   failure_ = failure;
   failure_status_ = status;
+  head_refused_ = true;
   connection.metrics->bad_requests.add();
   reply_ = error_reply(status, failure.error.message());
   co_await send_reply();
@@ -73,7 +59,9 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   reply_.reset();
   failure_ = {};
   failure_status_ = status_ = interim_heads_ = 0;
-  request_sent_ = response_read_ = response_complete_ = client_full_ = tunnel_ = retry_stale_ = upload_broken_ = pump_stopping_ = false;
+  head_refused_ = false;
+  request_sent_ = response_read_ = response_complete_ = client_full_ = tunnel_ = retry_stale_ = upload_broken_ =
+      pump_stopping_ = false;
   id_ = worker_.next_request_id();
   began_ = worker_.loop.now();
   sent_at_ = head_at_ = {};
@@ -107,13 +95,8 @@ forwarding::RequestFacts Exchange::facts() const {
 bool Exchange::decide() {
   const auto& request = client_->request();
   const auto& listener = *connection_->listener;
-  if (forwarding::resolve_client_address(connection_->peer, request.fields, listener.client_ip.header, resolved_) !=
-      forwarding::ResolveStatus::ok) {
-    request_failed(Phase::request_head, make_error_code(boost::system::errc::argument_list_too_long), 400);
-    return false;
-  }
-  if (forwarding::nominates_identity(request.fields, listener.client_ip.header)) {
-    request_failed(Phase::request_head, http1::Error::bad_connection, 400);
+  if (const error_code refused = identify_client(listener, connection_->peer, request, resolved_)) {
+    request_failed(Phase::request_head, refused, 400);
     return false;
   }
   if (too_large()) {
@@ -191,13 +174,7 @@ bool Exchange::open_upstream() {
 bool Exchange::make_proxy_header(std::string& octets, std::string& identity) const {
   const auto& propagate = service_->conf().propagate;
   if (!propagate.proxy_protocol) return true;
-  auto header = forwarding::make_proxy_header(propagate, facts());
-  if (!proxy_protocol::serialize(header, identity)) return false;
-  if (contains(propagate.tlvs, proxy_protocol::TlvType::unique_id)) {
-    proxy_protocol::append_tlv(header.tlvs, proxy_protocol::TlvType::unique_id, octets_of(id_));
-  }
-  return proxy_protocol::serialize(header, octets, contains(propagate.tlvs, proxy_protocol::TlvType::crc32c),
-                                   propagate.tlv_padding);
+  return append_proxy_prologue(propagate, facts(), octets, identity);
 }
 
 /// After a try failed: may another one be made? Only before any octet reached the client and none was sent upstream,
@@ -226,7 +203,8 @@ bool Exchange::too_large() const {
   const std::uint64_t limit = connection_->listener->limits.max_body_bytes;
   if (limit == 0) return false;
   const auto& body = client_->request().body;
-  return (body.kind == http1::Framing::content_length && body.length > limit) || client_->body_octets_received() > limit;
+  return (body.kind == http1::Framing::content_length && body.length > limit) ||
+         client_->body_octets_received() > limit;
 }
 
 std::chrono::milliseconds Exchange::input_timeout() const {
@@ -272,6 +250,7 @@ void Exchange::client_failed(Phase phase, error_code error) {
 void Exchange::settle_upstream() {
   client_->abort_with(nullptr);
   if (!upstream_.is_open()) return;
+  if (connecting_) judge_backend();
   metrics_->connections_active.sub();
   const bool clean = response_complete_ && request_sent_ && !failure_ && !tunnel_ && response_.keep_alive;
   if (clean && !worker_.draining) {
@@ -281,12 +260,51 @@ void Exchange::settle_upstream() {
   }
 }
 
+/// After the first exchange of a new connection: does the backend take what we say for what it is?
+void Exchange::judge_backend() {
+  using Answer = ProxyMismatch::Answer;
+  Answer answer = Answer::other;
+  if (upstream_.received_any()) {
+    if (response_.status == 400) answer = Answer::bad_request;
+  } else {
+    // Only what the backend did itself: not a timeout, nor the client's going.
+    const bool closed =
+        failure_.side == Side::upstream && failure_.phase != Phase::connect &&
+        (failure_.error == boost::asio::error::eof || failure_.error == boost::asio::error::connection_reset ||
+         failure_.error == boost::asio::error::broken_pipe);
+    if (!closed) return;
+    answer = Answer::none;
+  }
+  const std::string_view said = worker_.proxy_mismatches[endpoint_->index].judge(
+      answer, service_->conf().propagate.proxy_protocol, worker_.loop.now());
+  if (!said.empty()) spdlog::warn("service {}: backend {} {}", service_->name(), endpoint_->address_text, said);
+}
+
 void Exchange::finish() {
   const auto ended = EventLoop::Clock::now();
   const std::size_t status_class = status_ / 100 < metrics_->responses.size() ? status_ / 100 : 0;
   metrics_->responses[status_class].add();
   metrics_->request_duration.observe(ended - began_);
   if (worker_.access_log != nullptr) write_record();
+  if (worker_.recorder != nullptr) record_for_explain();
+}
+
+void Exchange::record_for_explain() {
+  RecordedRequest& record = worker_.recorder->next();
+  record.kind = head_refused_ ? RecordedRequest::Kind::refused_head : RecordedRequest::Kind::request;
+  record.time = std::chrono::system_clock::now();
+  record.id_high = id_.high;
+  record.id_low = id_.low;
+  // Nearly always the same: then the count of its users, which the workers share, is left alone.
+  if (record.snapshot != connection_->snapshot) record.snapshot = connection_->snapshot;
+  record.listener_index = connection_->listener_index;
+  record.connection_number = connection_->number;
+  record.obfuscation_key = &worker_.obfuscation_key;
+  record.take_peer(connection_->peer);
+  record.endpoint = endpoint_;
+  record.status = status_;
+  record.failure = failure_;
+  record.take_head(client_->request(), connection_->listener->client_ip.header);
 }
 
 void Exchange::write_record() {

@@ -74,8 +74,10 @@ class Exchange {
   void upstream_failed(Phase phase, boost::system::error_code error);
   void client_failed(Phase phase, boost::system::error_code error);
   void settle_upstream();
+  void judge_backend();
   void finish();
   void write_record();
+  void record_for_explain();
 
   WorkerContext& worker_;
   DownstreamSide* client_ = nullptr;
@@ -97,6 +99,7 @@ class Exchange {
   unsigned failure_status_ = 0;  ///< instead of status_for(failure_)
   unsigned status_ = 0;          ///< sent to the client; 0: none yet
   unsigned interim_heads_ = 0;
+  bool head_refused_ = false;
 
   bool connecting_ = false;
   bool request_sent_ = false;      ///< every octet of it went upstream

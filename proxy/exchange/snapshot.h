@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "conf/model.h"
@@ -16,6 +17,8 @@ struct Snapshot {
   std::vector<std::unique_ptr<RouteTable>> routes;  ///< of each listener
   std::vector<std::unique_ptr<Service>> services;
   std::size_t endpoint_count = 0;
+  /// Of each listener: the nodes of its services and this machine's gateways, which are no clients.
+  std::vector<std::unordered_set<net::IpAddress>> infrastructure;
 };
 
 }  // namespace telltale::proxy

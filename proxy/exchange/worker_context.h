@@ -1,14 +1,19 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "protocol/forwarding/obfuscation.h"
+#include "proxy/exchange/proxy_mismatch.h"
+#include "proxy/exchange/request_recorder.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/observe/access_log.h"
+#include "proxy/observe/log_rate.h"
 #include "proxy/observe/metrics.h"
+#include "proxy/observe/source_counts.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/connection_pool.h"
 
@@ -22,6 +27,11 @@ struct WorkerContext {
   std::vector<std::unique_ptr<ConnectionPool>> pools;     ///< by Endpoint::index
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;                  ///< null: off
+  std::vector<SourceCounts> sources;                      ///< by listener
+  /// By listener and cause.
+  std::vector<std::array<LogRate, static_cast<std::size_t>(ProxyFailure::count_)>> proxy_failure_rates;
+  std::unique_ptr<RequestRecorder> recorder;              ///< null: off
+  std::vector<ProxyMismatch> proxy_mismatches;            ///< by Endpoint::index
   bool draining = false;                                  ///< no keep-alive, no new connections
 
   /// 128 bits, unique with overwhelming probability: a random stem for each worker and a counter that is mixed in.

@@ -4,11 +4,15 @@
 #include "proxy/observe/local_server.h"
 
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <utility>
 
 namespace telltale::proxy {
@@ -43,6 +47,8 @@ constexpr std::string_view index_html =
     "<li><a href=\"/readyz\">/readyz</a> it should be given traffic"
     "<li><a href=\"/metrics\">/metrics</a> Prometheus text"
     "<li><a href=\"/services\">/services</a> nodes, endpoints and their health, JSON"
+    "<li><a href=\"/explain\">/explain?last=N</a> who the clients of the last requests are, and why; "
+    "/explain/ID one of them; format=text for people"
     "</ul></html>\n";
 
 Page ready_page(const AdminSource& source) {
@@ -65,6 +71,50 @@ constexpr struct {
     {"/", index_page},       {"/livez", live_page},      {"/healthz", live_page},
     {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
 };
+
+constexpr auto explain_timeout = std::chrono::seconds(2);
+
+/// A page that others have to be asked for: it may be long in coming, and never come when the process ends.
+struct PendingPage {
+  explicit PendingPage(const asio::any_io_executor& executor) : came(executor, explain_timeout) {}
+  asio::steady_timer came;
+  std::optional<std::string> text;
+};
+
+asio::awaitable<Page> explain_page(const AdminSource& source, const ExplainQuery& query) {
+  Page page{.type = query.as_text ? "text/plain; charset=utf-8" : "application/json", .body = {}};
+  const auto pending = std::make_shared<PendingPage>(co_await asio::this_coro::executor);
+  source.explain(query, [pending](std::string text) {
+    pending->text = std::move(text);
+    pending->came.cancel();
+  });
+  error_code error;
+  if (!pending->text) co_await pending->came.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  if (pending->text && !pending->text->empty()) {
+    page.body = std::move(*pending->text);
+    co_return page;
+  }
+  page.type = "text/plain; charset=utf-8";
+  page.status = pending->text ? http::status::not_found : http::status::service_unavailable;
+  page.body = pending->text ? "no such request among the last that were kept; see admin.explain_requests\n"
+                            : "the workers did not answer in time\n";
+  co_return page;
+}
+
+/// The question, if it is one that can be asked; else the page that says why not.
+std::optional<ExplainQuery> explain_query(const AdminSource& source, const Request& request, Page& page) {
+  if (page.status != http::status::not_found) return std::nullopt;  // refused, or another page
+  auto query = parse_explain_query(request.target(), request[http::field::accept], request[http::field::user_agent]);
+  if (!query) return std::nullopt;
+  if (!source.explain) {
+    page.body = "nothing is recorded: admin.explain_requests is 0\n";
+    return std::nullopt;
+  }
+  if (query->error.empty()) return query;
+  page.status = http::status::bad_request;
+  page.body = query->error + "\n";
+  return std::nullopt;
+}
 
 Page find_page(const AdminSource& source, std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
@@ -150,6 +200,9 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
         if (!page) co_return;
       } else {
         page = answer(self->source_, parser.get(), self->check_host_);
+        const auto query = explain_query(self->source_, parser.get(), *page);
+        if (query) page = co_await explain_page(self->source_, *query);
+        if (self->server_->stopped()) co_return;
       }
       keep_alive = !error && parser.keep_alive();
       Response response = make_response(std::move(*page), parser.get().version() == 10 ? 10 : 11, keep_alive,

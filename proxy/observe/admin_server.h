@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conf/model.h"
+#include "proxy/observe/explain_query.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -15,9 +16,12 @@ struct AdminSource {
   std::function<bool(std::string& why_not)> ready;  ///< /readyz: 200 or 503 with the reason
   std::function<std::string()> metrics;             ///< /metrics, Prometheus text exposition 0.0.4
   std::function<std::string()> services;            ///< /services, JSON
+  /// /explain: hands the page to `done`, later, on the control thread; an empty one when there is no such request. May
+  /// be empty: nothing is recorded.
+  std::function<void(const ExplainQuery& query, std::function<void(std::string page)> done)> explain;
 };
 
-/// /livez, /readyz, /healthz (as /livez), /metrics, /services, and an index at /. Beast on the control thread's
+/// /livez, /readyz, /healthz (as /livez), /metrics, /services, /explain, and an index at /. Beast on the control thread's
 /// io_context. GET and HEAD only; anything else 405; bodies and heads bounded (16 KiB each); a request must be there,
 /// and its answer be taken, within 30 s; 64 connections.
 ///

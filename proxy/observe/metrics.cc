@@ -14,8 +14,8 @@ constexpr auto make_bounds_nanoseconds() {
 constexpr auto bounds_nanoseconds = make_bounds_nanoseconds();
 
 constexpr std::array<const char*, static_cast<std::size_t>(ProxyFailure::count_)> cause_names = {
-    "none",         "plain_http", "tls_client_hello", "bare_probe", "not_listed",
-    "header_twice", "timed_out",  "malformed",        "no_header"};
+    "none",           "plain_http",     "tls_client_hello", "bare_probe", "not_listed", "header_twice",
+    "v1_not_allowed", "v2_not_allowed", "timed_out",        "cut_short",  "malformed",  "no_header"};
 
 }  // namespace
 
@@ -30,6 +30,14 @@ void Histogram::observe(std::chrono::nanoseconds duration) {
 const char* to_string(ProxyFailure cause) {
   const auto i = static_cast<std::size_t>(cause);
   return i < cause_names.size() ? cause_names[i] : "none";
+}
+
+void ListenerMetrics::count(ProxyFailure cause, boost::system::error_code error) {
+  if (cause == ProxyFailure::malformed && error.category() == proxy_protocol::error_category()) {
+    malformed_proxy_headers[static_cast<std::size_t>(error.value() - 1)].add();
+  } else {
+    proxy_failures[static_cast<std::size_t>(cause)].add();
+  }
 }
 
 WorkerMetrics::WorkerMetrics(std::size_t listener_count, std::size_t service_count) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <boost/system/error_code.hpp>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -7,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "protocol/proxy_protocol/parser.h"
 
 namespace telltale::proxy {
 
@@ -47,7 +51,10 @@ enum class ProxyFailure : std::uint8_t {
   bare_probe,
   not_listed,
   header_twice,
+  v1_not_allowed,
+  v2_not_allowed,
   timed_out,
+  cut_short,  ///< the peer closed in the middle of it
   malformed,
   no_header,
   count_
@@ -56,8 +63,12 @@ const char* to_string(ProxyFailure cause);
 
 struct ListenerMetrics {
   Counter connections_accepted, connections_refused, connections_active;
-  std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;
+  std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;  ///< malformed: see below
+  std::array<Counter, proxy_protocol::error_count> malformed_proxy_headers;  ///< by the parser's error, from 0
   Counter bad_requests;
+
+  /// `error`: the parser's, for malformed.
+  void count(ProxyFailure cause, boost::system::error_code error);
 };
 struct ServiceMetrics {
   std::array<Counter, 6> responses;  ///< by status / 100; [0]: none was sent

@@ -2,6 +2,7 @@
 
 #include "proxy/observe/prometheus.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <utility>
@@ -85,14 +86,38 @@ void write_listeners(PrometheusWriter& writer, Workers workers, std::span<const 
 
 void write_proxy_failures(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
   writer.family("telltale_proxy_protocol_failures_total", "counter",
-                "Connections that failed in their PROXY protocol phase, by likely cause.");
+                "Connections that failed in their PROXY protocol phase, by likely cause; a malformed header also by "
+                "what is wrong with it.");
+  const auto sum = [&](std::size_t listener, const auto& counter_of) {
+    std::uint64_t total = 0;
+    for (const WorkerMetrics* worker : workers) {
+      if (listener < worker->listeners.size()) total += counter_of(*worker->listeners[listener]).value();
+    }
+    return total;
+  };
+  const std::string_view malformed = to_string(ProxyFailure::malformed);
   for (std::size_t i = 0; i < names.size(); ++i) {
     for (std::size_t cause = 1; cause < static_cast<std::size_t>(ProxyFailure::count_); ++cause) {
-      std::uint64_t sum = 0;
-      for (const WorkerMetrics* worker : workers) {
-        if (i < worker->listeners.size()) sum += worker->listeners[i]->proxy_failures[cause].value();
-      }
-      writer.sample({{"listener", names[i]}, {"cause", to_string(static_cast<ProxyFailure>(cause))}}, sum);
+      const std::string_view name = to_string(static_cast<ProxyFailure>(cause));
+      if (name == malformed) continue;
+      writer.sample({{"listener", names[i]}, {"cause", name}},
+                    sum(i, [&](const ListenerMetrics& metrics) -> const Counter& { return metrics.proxy_failures[cause]; }));
+    }
+    for (std::size_t error = 0; error < proxy_protocol::error_count; ++error) {
+      const std::string_view label = proxy_protocol::error_label(static_cast<proxy_protocol::Error>(error + 1));
+      writer.sample({{"listener", names[i]}, {"cause", malformed}, {"error", label}},
+                    sum(i, [&](const ListenerMetrics& metrics) -> const Counter& { return metrics.malformed_proxy_headers[error]; }));
+    }
+  }
+}
+
+void write_source_loss(PrometheusWriter& writer, std::span<const std::string> names,
+                       std::span<const SourceLoss> source_loss) {
+  writer.family("telltale_source_loss_suspected", "gauge",
+                "1: the listener seems not to see its clients' own addresses, and why.");
+  for (std::size_t i = 0; i < std::min(names.size(), source_loss.size()); ++i) {
+    for (const SourceLoss each : {SourceLoss::infrastructure, SourceLoss::few_addresses}) {
+      writer.sample({{"listener", names[i]}, {"reason", to_string(each)}}, std::uint64_t{each == source_loss[i]});
     }
   }
 }
@@ -183,12 +208,14 @@ void write_endpoint_states(PrometheusWriter& writer, Services services) {
 
 }  // namespace
 
-std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services) {
+std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services,
+                           std::span<const SourceLoss> source_loss) {
   PrometheusWriter writer;
   writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
   write_listeners(writer, workers, listener_names);
   write_proxy_failures(writer, workers, listener_names);
+  write_source_loss(writer, listener_names, source_loss);
   const std::vector<ServiceRow> rows = make_rows(workers, services);
   write_requests(writer, rows);
   write_durations(writer, rows);

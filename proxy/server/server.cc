@@ -1,7 +1,11 @@
 #include "proxy/server/server.h"
 
-#include <fcntl.h>
-#include <signal.h>
+#include "proxy/explain/live.h"
+#include "proxy/net/gateways.h"
+#include "proxy/observe/log.h"
+#include "proxy/observe/metrics_text.h"
+#include "proxy/server/gather.h"
+#include "proxy/upstream/service_builder.h"
 
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
@@ -9,15 +13,29 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <fcntl.h>
+#include <iterator>
+#include <signal.h>
 #include <system_error>
 #include <thread>
 
-#include "proxy/observe/log.h"
-#include "proxy/observe/metrics_text.h"
-#include "proxy/upstream/service_builder.h"
-
 namespace telltale::proxy {
 namespace {
+
+constexpr std::chrono::seconds source_interval{5};
+
+/// Who may connect to the listener without being a client: see source_loss.h.
+std::unordered_set<net::IpAddress> infrastructure_of(const conf::Model& model, const conf::Listener& listener,
+                                                     const std::vector<net::IpAddress>& gateways) {
+  std::unordered_set<net::IpAddress> all(gateways.begin(), gateways.end());
+  for (const auto& route : listener.routes) {
+    if (!route.service) continue;
+    for (const auto& node : model.services[*route.service].nodes) {
+      if (const auto address = net::IpAddress::parse(node.host)) all.insert(*address);
+    }
+  }
+  return all;
+}
 
 constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -41,7 +59,9 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       make_log_(std::move(make_log)),
       counts_(),
       signals_(control),
-      timer_(control) {
+      timer_(control),
+      source_timer_(control),
+      source_loss_(model_->listeners.size()) {
   for (const int signal : handled_signals) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
   build_snapshot();
@@ -66,7 +86,9 @@ void Server::build_snapshot() {
   auto built = ServiceBuilder::build(model_->services);
   snapshot_->services = std::move(built.services);
   snapshot_->endpoint_count = built.endpoint_count;
+  const auto gateways = read_gateways();
   for (const auto& listener : model_->listeners) {
+    snapshot_->infrastructure.push_back(infrastructure_of(*model_, listener, gateways));
     snapshot_->routes.push_back(std::make_unique<RouteTable>(listener.routes));
     counts_.listener_connections.emplace_back(0);
   }
@@ -95,11 +117,16 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
 
 void Server::start_admin() {
   if (!model_->admin.listen) return;
-  admin_ = std::make_unique<AdminServer>(
-      control_, *model_->admin.listen,
-      AdminSource{.ready = [this](std::string& why_not) { return ready(why_not); },
-                  .metrics = [this] { return metrics_text(); },
-                  .services = [this] { return render_services(snapshot_->services); }});
+  AdminSource source{.ready = [this](std::string& why_not) { return ready(why_not); },
+                     .metrics = [this] { return metrics_text(); },
+                     .services = [this] { return render_services(snapshot_->services); },
+                     .explain = {}};
+  if (model_->admin.explain_requests > 0) {
+    source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
+      explain(query, std::move(done));
+    };
+  }
+  admin_ = std::make_unique<AdminServer>(control_, *model_->admin.listen, std::move(source));
   spdlog::info("admin on {}", admin_->local_address().to_string());
 }
 
@@ -125,13 +152,56 @@ std::string Server::metrics_text() const {
   for (const auto& worker : workers_) metrics.push_back(&worker->metrics());
   std::vector<std::string> names;
   for (const auto& listener : model_->listeners) names.push_back(listener.name);
-  return render_metrics(metrics, names, snapshot_->services);
+  std::vector<SourceLoss> source_loss;
+  for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
+  return render_metrics(metrics, names, snapshot_->services, source_loss);
+}
+
+void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
+  using Records = std::vector<RecordedRequest>;
+  gather<Records>(
+      control_, workers_,
+      [query](WorkerContext& worker) {
+        return query.id ? worker.recorder->find(query.id->high, query.id->low) : worker.recorder->last(query.last);
+      },
+      [query, done = std::move(done)](std::vector<Records> by_worker) {
+        Records all;
+        for (Records& each : by_worker) std::ranges::move(each, std::back_inserter(all));
+        done(render_recorded(std::move(all), query));
+      });
+}
+
+void Server::watch_sources() {
+  source_timer_.expires_after(source_interval);
+  source_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    gather<std::vector<SourceCounts>>(
+        control_, workers_,
+        [](WorkerContext& worker) {
+          std::vector<SourceCounts> taken = worker.sources;
+          for (auto& each : worker.sources) each.clear();
+          return taken;
+        },
+        [this](std::vector<std::vector<SourceCounts>> by_worker) { judge_sources(by_worker); });
+    watch_sources();
+  });
+}
+
+void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker) {
+  const auto now = SourceLossDetector::Clock::now();
+  for (std::size_t i = 0; i < source_loss_.size(); ++i) {
+    SourceCounts all;
+    for (const auto& counts : by_worker) all.merge(counts[i]);
+    const std::string warning = source_loss_[i].add(model_->listeners[i].name, all, now);
+    if (!warning.empty()) spdlog::warn("{}", warning);
+  }
 }
 
 void Server::run() {
   checker_->start();
   for (auto& worker : workers_) worker->start();
   wait_for_signal();
+  watch_sources();
   spdlog::info("ready: {} workers", workers_.size());
   control_.run();
   for (auto& worker : workers_) worker->join();
@@ -197,6 +267,7 @@ void Server::stop() {
   if (phase_ == Phase::stopped) return;
   phase_ = Phase::stopped;
   timer_.cancel();
+  source_timer_.cancel();
   signals_.cancel();
   checker_->stop();
   if (admin_ != nullptr) admin_->stop();

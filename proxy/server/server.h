@@ -13,6 +13,7 @@
 #include "proxy/exchange/snapshot.h"
 #include "proxy/health/checker.h"
 #include "proxy/observe/admin_server.h"
+#include "proxy/observe/source_loss.h"
 #include "proxy/server/worker.h"
 
 namespace telltale::proxy {
@@ -49,6 +50,9 @@ class Server {
   void worker_is_empty();
   void stop();
   std::string metrics_text() const;
+  void explain(const ExplainQuery& query, std::function<void(std::string)> done);
+  void watch_sources();
+  void judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker);
 
   boost::asio::io_context& control_;
   std::shared_ptr<const conf::Model> model_;
@@ -61,6 +65,8 @@ class Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer source_timer_;
+  std::vector<SourceLossDetector> source_loss_;  ///< by listener
   Phase phase_ = Phase::serving;
   std::size_t busy_workers_ = 0;
 };

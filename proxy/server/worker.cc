@@ -19,6 +19,11 @@ Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocke
   context_.snapshot = snapshot;
   context_.access_log = std::move(access_log);
   context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
+  if (model.admin.listen && model.admin.explain_requests > 0) {
+    context_.recorder = std::make_unique<RequestRecorder>(model.admin.explain_requests);
+  }
+  context_.sources.resize(model.listeners.size());
+  context_.proxy_failure_rates.resize(model.listeners.size());
   context_.id_stem[0] = random_64();
   context_.id_stem[1] = random_64();
   context_.obfuscation_key = counts.obfuscation_key;
@@ -26,6 +31,7 @@ Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocke
 
   const auto seed = static_cast<std::uint32_t>(random_64());
   context_.pools.resize(snapshot->endpoint_count);
+  context_.proxy_mismatches.resize(snapshot->endpoint_count);
   for (const auto& service : snapshot->services) {
     context_.balancers.push_back(make_balancer(*service, seed));
     for (const auto& endpoint : service->endpoints()) {
@@ -94,6 +100,10 @@ void Worker::finish_drain(std::function<void()> on_empty) {
       table_.on_empty(on_empty);
     }
   });
+}
+
+void Worker::post(std::function<void(WorkerContext&)> task) {
+  context_.loop.post([this, task = std::move(task)] { task(context_); });
 }
 
 void Worker::reopen_access_log() {

@@ -45,6 +45,8 @@ class Worker {
   /// Ends at once: what is in flight is cut.
   void stop() { context_.loop.stop(); }
   void reopen_access_log();
+  /// `task` is called on the worker's thread, between two passes of its loop; never once it has ended.
+  void post(std::function<void(WorkerContext&)> task);
 
   WorkerMetrics& metrics() { return *context_.metrics; }
 

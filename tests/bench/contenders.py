@@ -106,7 +106,7 @@ def haproxy_command(contender: Contender, folder: pathlib.Path, port: int, backe
 
 TELLTALE = """\
 workers: 1
-admin: off
+admin: {admin}
 access_log: off
 listeners:
   - listen: "127.0.0.1:{port}"
@@ -120,8 +120,18 @@ services:
 
 
 def telltale_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    return run_telltale(contender, folder, admin="off", port=port, backend_port=backend_port)
+
+
+def explaining_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+    """With the admin server, which keeps the last requests for /explain."""
+    admin = f'{{ listen: "unix:{folder}/admin" }}'
+    return run_telltale(contender, folder, admin=admin, port=port, backend_port=backend_port)
+
+
+def run_telltale(contender: Contender, folder: pathlib.Path, **values) -> list[str]:
     file = folder / "telltale.yaml"
-    file.write_text(TELLTALE.format(port=port, backend_port=backend_port))
+    file.write_text(TELLTALE.format(**values))
     return [contender.path, "run", "-c", str(file)]
 
 
@@ -131,4 +141,5 @@ def all_contenders(floor: str, nginx: str, haproxy: str, telltale: str) -> list[
         Contender("haproxy", haproxy, haproxy_command, ("-v",)),
         Contender("nginx", nginx, nginx_command, ("-v",)),
         Contender("telltale", telltale, telltale_command, ("version",)),
+        Contender("telltale-explain", telltale, explaining_command, ("version",)),
     ]

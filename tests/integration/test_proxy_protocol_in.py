@@ -217,7 +217,7 @@ class ProxyProtocolIn(ProxyTest):
         self.closed(proxy_v2(*V4, tlvs=[(4, bytes(216 - 12 - 2))]) + GET, REQUIRE, "small")
 
     def test_a_declared_number_of_headers_is_read(self):
-        outer, inner = proxy_v2(("192.0.2.1", 1)), proxy_v1(*V4)
+        outer, inner = proxy_v2(("127.0.1.9", 1)), proxy_v1(*V4)  # of a hop that may report one itself
         self.assertEqual(self.proxy.get("/", listener="two", source=REQUIRE, first=outer + inner).status, 200)
         self.assertEqual(self.client_as_told(), "198.51.100.79")
         self.closed(outer * 3 + GET, REQUIRE, "two")

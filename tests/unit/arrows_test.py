@@ -28,6 +28,8 @@ FORBIDDEN = [
     ("proxy/downstream/", "proxy/upstream/", "downstream reaches upstream only through exchange"),
     ("proxy/upstream/", "proxy/downstream/", "upstream does not know who asked"),
     ("proxy/exchange/", "proxy/downstream/", "an exchange knows no session"),
+    ("proxy/exchange/", "proxy/explain/", "the data path does not explain itself"),
+    ("proxy/downstream/", "proxy/explain/", "the data path does not explain itself"),
     # Libraries that belong to one place.
     ("protocol/", "boost/asio", "protocol does no I/O"),
     ("protocol/", "boost/beast", "protocol does no I/O"),
@@ -103,6 +105,7 @@ class Rules(unittest.TestCase):
         ("exchange may include upstream", "proxy/exchange/e.cc", '#include "proxy/upstream/service.h"', 0),
         ("exchange must not include downstream", "proxy/exchange/e.cc", '#include "proxy/downstream/s.h"', 1),
         ("upstream must not include downstream", "proxy/upstream/p.cc", '#include "proxy/downstream/s.h"', 1),
+        ("the data path must not include explain", "proxy/exchange/e.cc", '#include "proxy/explain/live.h"', 1),
         ("no source includes a test's file", "proxy/cli/a.cc", '#include "tests/support/peer.h"', 1),
         ("epoll only in proxy/net", "proxy/net/loop.cc", "#include <sys/epoll.h>", 0),
         ("epoll nowhere else", "proxy/health/loop.cc", "#include <sys/epoll.h>", 1),

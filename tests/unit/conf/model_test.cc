@@ -39,11 +39,13 @@ TEST(Model, HasSafeDefaults) {
   const Model& model = *result.model;
   EXPECT_EQ(model.workers, 0u);
   EXPECT_EQ(model.admin.listen->to_string(), "127.0.0.1:9901");
+  EXPECT_EQ(model.admin.explain_requests, 256u);
   ASSERT_EQ(model.listeners.size(), 1u);
   const Listener& listener = model.listeners[0];
   EXPECT_EQ(listener.name, "listener-1");
   EXPECT_EQ(listener.listen.to_string(), "[::]:8080");
   EXPECT_TRUE(listener.client_ip.proxy_protocol.empty());
+  EXPECT_TRUE(listener.client_ip.detect_source_loss);
   EXPECT_EQ(listener.client_ip.header.kind, HeaderTrust::Kind::x_forwarded_for);
   EXPECT_TRUE(listener.client_ip.header.trusted.empty()) << "nobody is trusted";
   ASSERT_EQ(listener.routes.size(), 1u);
@@ -64,6 +66,7 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(model.workers, 4u);
   EXPECT_EQ(model.max_connections, 20'000u);
   EXPECT_EQ(model.admin.listen->to_string(), "127.0.0.1:9900");
+  EXPECT_EQ(model.admin.explain_requests, 64u);
   EXPECT_EQ(model.log.level, "debug");
   EXPECT_EQ(model.log.format, LogFormat::json);
   EXPECT_EQ(model.log.file, "/var/log/telltale/telltale.log");
@@ -77,8 +80,11 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   const Listener& web = model.listeners[0];
   EXPECT_EQ(web.name, "web");
   const ClientIp& ip = web.client_ip;
+  EXPECT_FALSE(ip.detect_source_loss);
   ASSERT_EQ(ip.proxy_protocol.size(), 4u);
   EXPECT_EQ(ip.proxy_protocol[0].policy, ProxyPolicy::require);
+  EXPECT_EQ(ip.proxy_protocol[0].version, ProxyVersions::v2);
+  EXPECT_EQ(ip.proxy_protocol[1].version, ProxyVersions::any);
   EXPECT_TRUE(ip.proxy_protocol[0].from.contains(*net::IpAddress::parse("2001:db8::9")));
   EXPECT_EQ(ip.proxy_protocol[1].policy, ProxyPolicy::accept);
   EXPECT_EQ(ip.proxy_protocol[2].policy, ProxyPolicy::ignore);

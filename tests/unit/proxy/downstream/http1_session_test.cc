@@ -30,7 +30,11 @@ class Http1SessionTest : public ::testing::Test {
     snapshot->services = std::move(built.services);
     snapshot->endpoint_count = built.endpoint_count;
     snapshot->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
+    snapshot->infrastructure.resize(1);
     worker_.snapshot = snapshot;
+    worker_.sources.resize(1);
+    worker_.proxy_failure_rates.resize(1);
+    worker_.proxy_mismatches.resize(snapshot->endpoint_count);
     worker_.metrics = std::make_unique<WorkerMetrics>(1, snapshot->services.size());
     for (const auto& service : snapshot->services) {
       worker_.balancers.push_back(make_balancer(*service, 0));

@@ -3,9 +3,11 @@
 #include "tests/unit/proxy/observe/local_peer.h"
 #include "tests/unit/proxy/observe/temporary_directory.h"
 
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <sys/stat.h>
@@ -36,7 +38,8 @@ class AdminServerTest : public ::testing::Test {
                                                                return ready.load();
                                                              },
                                                          .metrics = [] { return "metric 1\n"s; },
-                                                         .services = [] { return "[]\n"s; }});
+                                                         .services = [] { return "[]\n"s; },
+                                                         .explain = explain});
       bound = server->local_address();
     });
     return bound;
@@ -46,6 +49,7 @@ class AdminServerTest : public ::testing::Test {
   std::unique_ptr<AdminServer> server;
   conf::Address bound;
   std::atomic<bool> ready = true;
+  std::function<void(const ExplainQuery&, std::function<void(std::string)>)> explain;
 };
 
 TEST_F(AdminServerTest, AnswersEachPage) {
@@ -74,10 +78,51 @@ TEST_F(AdminServerTest, AnswersEachPage) {
   }
 }
 
+TEST_F(AdminServerTest, ExplainsWhatIsAskedFor) {
+  explain = [&](const ExplainQuery& query, const std::function<void(std::string)>& done) {
+    if (query.id) return done({});  // at once: no such request
+    const std::string page = (query.as_text ? "text " : "json ") + std::to_string(query.last) + "\n";
+    boost::asio::post(context.io(), [done, page] { done(page); });
+  };
+  start();
+  const struct {
+    const char* target;
+    const char* status;
+    const char* type;
+    const char* body;
+  } rows[] = {
+      {"/explain?last=3", "HTTP/1.1 200 OK", "application/json", "json 3\n"},
+      {"/explain?format=text", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "text 10\n"},
+      {"/explain/0123456789abcdef0123456789abcdef", "HTTP/1.1 404 Not Found", "text/plain; charset=utf-8",
+       "no such request among the last that were kept; see admin.explain_requests\n"},
+      {"/explain?last=x", "HTTP/1.1 400 Bad Request", "text/plain; charset=utf-8", "last is a number from 1 to 1000\n"},
+  };
+  Client client(bound);
+  for (const auto& row : rows) {
+    const std::string response = client.send(get(row.target)).receive();
+    EXPECT_EQ(status_line(response), row.status) << row.target;
+    EXPECT_EQ(body_of(response), row.body) << row.target;
+    EXPECT_NE(response.find("Content-Type: "s + row.type + "\r\n"), std::string::npos) << response;
+  }
+}
+
+TEST_F(AdminServerTest, WithoutARecordThereIsNothingToExplain) {
+  start();
+  const std::string response = Client(bound).send(get("/explain")).receive();
+  EXPECT_EQ(status_line(response), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(body_of(response), "nothing is recorded: admin.explain_requests is 0\n");
+}
+
+TEST_F(AdminServerTest, WorkersThatDoNotAnswerAreNotWaitedForForever) {
+  explain = [](const ExplainQuery&, const std::function<void(std::string)>&) {};
+  start();
+  EXPECT_EQ(status_line(Client(bound).send(get("/explain")).receive()), "HTTP/1.1 503 Service Unavailable");
+}
+
 TEST_F(AdminServerTest, IndexNamesThePages) {
   start();
   const std::string response = Client(bound).send(get("/")).receive();
-  for (const char* page : {"/livez", "/readyz", "/metrics", "/services"}) {
+  for (const char* page : {"/livez", "/readyz", "/metrics", "/services", "/explain"}) {
     EXPECT_NE(response.find("href=\""s + page + '"'), std::string::npos) << page;
   }
 }

@@ -42,7 +42,8 @@ struct MetricsText : ::testing::Test {
   WorkerMetrics* workers[2] = {&first, &second};
   std::vector<std::string> listeners = {"web", "internal"};
 
-  std::string text() const { return render_metrics(workers, listeners, set.services); }
+  std::string text() const { return render_metrics(workers, listeners, set.services, source_loss); }
+  std::vector<SourceLoss> source_loss = {SourceLoss::none, SourceLoss::few_addresses};
 };
 
 TEST_F(MetricsText, IsWellFormedWithNothingCounted) {
@@ -52,7 +53,7 @@ TEST_F(MetricsText, IsWellFormedWithNothingCounted) {
 }
 
 TEST_F(MetricsText, IsWellFormedWithoutListenersServicesAndWorkers) {
-  EXPECT_NO_THROW(Exposition(render_metrics({}, {}, {})));
+  EXPECT_NO_THROW(Exposition(render_metrics({}, {}, {}, {})));
 }
 
 TEST_F(MetricsText, HasEveryFamilyWithItsType) {
@@ -66,6 +67,7 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_listener_connections_refused_total", "counter"},
       {"telltale_proxy_protocol_failures_total", "counter"},
       {"telltale_bad_requests_total", "counter"},
+      {"telltale_source_loss_suspected", "gauge"},
       {"telltale_requests_total", "counter"},
       {"telltale_request_duration_seconds", "histogram"},
       {"telltale_requests_active", "gauge"},
@@ -148,6 +150,34 @@ TEST_F(MetricsText, ProxyFailuresAreByListenerAndCause) {
   EXPECT_EQ(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "plain_http"}}),
             3);
   EXPECT_FALSE(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "none"}}));
+}
+
+TEST_F(MetricsText, MalformedProxyHeadersAreByWhatIsWrongWithThem) {
+  using proxy_protocol::Error;
+  first.listeners[0]->count(ProxyFailure::malformed, Error::v2_bad_crc32c);
+  second.listeners[0]->count(ProxyFailure::malformed, Error::v2_bad_crc32c);
+  second.listeners[0]->count(ProxyFailure::malformed, Error::v1_malformed);
+  second.listeners[0]->count(ProxyFailure::cut_short, {});
+  const Exposition exposition(text());
+  const auto value = [&](const char* error) {
+    return exposition.value("telltale_proxy_protocol_failures_total",
+                            {{"listener", "web"}, {"cause", "malformed"}, {"error", error}});
+  };
+  EXPECT_EQ(value("v2_bad_crc32c"), 2);
+  EXPECT_EQ(value("v1_malformed"), 1);
+  EXPECT_EQ(value("v2_bad_tlv"), 0);
+  EXPECT_EQ(exposition.value("telltale_proxy_protocol_failures_total", {{"listener", "web"}, {"cause", "cut_short"}}),
+            1);
+}
+
+TEST_F(MetricsText, SourceLossIsByListenerAndReason) {
+  const Exposition exposition(text());
+  const auto value = [&](const std::string& listener, const char* reason) {
+    return exposition.value("telltale_source_loss_suspected", {{"listener", listener}, {"reason", reason}});
+  };
+  for (const char* reason : {"infrastructure", "few_addresses"}) EXPECT_EQ(value(listeners[0], reason), 0) << reason;
+  EXPECT_EQ(value(listeners[1], "infrastructure"), 0);
+  EXPECT_EQ(value(listeners[1], "few_addresses"), 1);
 }
 
 TEST_F(MetricsText, EndpointIsInExactlyOneState) {

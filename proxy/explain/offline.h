@@ -1,0 +1,26 @@
+#pragma once
+
+#include "conf/model.h"
+#include "proxy/explain/explanation.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace telltale::proxy {
+
+/// A connection and a request that nobody made.
+struct OfflineRequest {
+  std::optional<net::IpPort> peer;   ///< nullopt: a Unix socket's; port 0: not known
+  std::optional<net::IpPort> local;  ///< what it aimed at; nullopt: where the listener listens
+  std::string proxy_octets;          ///< the PROXY headers as they would come
+  std::string method = "GET", path = "/";
+  std::optional<std::string> host;   ///< nullopt: localhost
+  std::vector<std::string> headers;  ///< `Name: value`, without line breaks
+};
+
+/// What `listener` (an index) would do with it: the octets go through the PROXY phase, the request parser, the
+/// resolver, the route table and the writers of the data path. Pure but for memory.
+Explanation explain_offline(const conf::Model& model, std::size_t listener, const OfflineRequest& request);
+
+}  // namespace telltale::proxy

@@ -1,0 +1,109 @@
+#include "proxy/explain/live.h"
+
+#include "conf/loader.h"
+#include "tests/unit/protocol/forwarding/support.h"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+namespace telltale::proxy {
+namespace {
+
+std::shared_ptr<const Snapshot> snapshot() {
+  const auto loaded = conf::load_text(R"(
+listeners:
+  - { name: web, listen: "203.0.113.140:80", client_ip: { trusted: [10.0.0.0/8] }, service: app }
+services:
+  - { name: app, endpoints: [10.0.6.1:8080] }
+)");
+  EXPECT_NE(loaded.model, nullptr) << conf::render(loaded, "test");
+  auto out = std::make_shared<Snapshot>();
+  out->model = loaded.model;
+  out->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
+  return out;
+}
+
+RecordedRequest record(const std::shared_ptr<const Snapshot>& of, std::uint64_t id, int second) {
+  RecordedRequest out;
+  out.snapshot = of;
+  out.time = std::chrono::system_clock::time_point(std::chrono::seconds(second));
+  out.id_high = 1;
+  out.id_low = id;
+  out.status = 200;
+  static const forwarding::ObfuscationKey key;
+  out.obfuscation_key = &key;
+  out.take_peer(forwarding::test::tcp("10.0.0.7:5"));
+  http1::RequestHead head;
+  head.method_text = "GET";
+  head.authority = "a.example";
+  head.target = "/x?q";
+  head.fields = forwarding::test::fields("X-Forwarded-For: 198.51.100.1\nAccept: */*");
+  out.take_head(head, of->model->listeners[0].client_ip.header);
+  return out;
+}
+
+TEST(ExplainRecorded, SaysTheSameAsWasDecided) {
+  const auto of = snapshot();
+  const Explanation e = explain_recorded(record(of, 2, 5));
+  EXPECT_EQ(e.client, "198.51.100.1");
+  EXPECT_EQ(e.provenance, "header");
+  EXPECT_EQ(e.request, "GET /x");
+  EXPECT_EQ(e.service, "app");
+  EXPECT_EQ(e.status, 200u);
+  EXPECT_EQ(e.request_id, "00000000000000010000000000000002");
+  EXPECT_EQ(e.told_lines, (std::vector<std::string>{"GET /x HTTP/1.1", "Host: a.example",
+                                                    "X-Forwarded-For: 198.51.100.1, 10.0.0.7", "Via: 1.1 telltale"}));
+}
+
+TEST(ExplainRecorded, RefusedHeadsAndClosedConnections) {
+  const auto of = snapshot();
+  RecordedRequest refused = record(of, 2, 5);
+  refused.kind = RecordedRequest::Kind::refused_head;
+  refused.status = 431;
+  refused.failure = {http1::Error::head_too_large, Side::downstream, Phase::request_head, false};
+  const Explanation answered = explain_recorded(refused);
+  EXPECT_EQ(answered.outcome, Explanation::Outcome::answered);
+  EXPECT_TRUE(answered.why.starts_with("431 ")) << answered.why;
+  EXPECT_TRUE(answered.told_lines.empty());
+
+  RecordedRequest closed = record(of, 0, 5);
+  closed.kind = RecordedRequest::Kind::closed;
+  closed.cause = ProxyFailure::not_listed;
+  const Explanation e = explain_recorded(closed);
+  EXPECT_EQ(e.outcome, Explanation::Outcome::closed);
+  EXPECT_EQ(e.cause, "not_listed");
+  EXPECT_NE(e.why.find("10.0.0.7"), e.why.npos) << e.why;
+  EXPECT_EQ(e.request_id, "");
+}
+
+TEST(ExplainRecorded, FailuresAndWhatWasCutAreNoted) {
+  const auto of = snapshot();
+  RecordedRequest failed = record(of, 2, 5);
+  failed.is_cut = true;
+  failed.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect, true};
+  std::string notes;
+  for (const auto& note : explain_recorded(failed).notes) notes += note + "\n";
+  EXPECT_NE(notes.find("side upstream in the phase connect"), notes.npos) << notes;
+  EXPECT_NE(notes.find("too long"), notes.npos) << notes;
+}
+
+TEST(ExplainRecorded, PageHasTheNewestOfAllWorkersFirst) {
+  const auto of = snapshot();
+  const std::vector<RecordedRequest> all = {record(of, 2, 20), record(of, 1, 10), record(of, 4, 40), record(of, 3, 30)};
+  const auto page = boost::json::parse(render_recorded(all, {.last = 3})).as_array();
+  ASSERT_EQ(page.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(page[i].at("request_id").as_string(), format_request_id(1, 4 - i));
+  }
+  const auto one = boost::json::parse(render_recorded({all[0]}, {.id = ExplainQuery::Id{1, 2}})).as_object();
+  EXPECT_EQ(one.at("status").as_int64(), 200);
+  EXPECT_EQ(render_recorded({}, {.id = ExplainQuery::Id{1, 2}}), "");
+  EXPECT_EQ(render_recorded({}, {}), "[]\n");
+  const std::string text = render_recorded(all, {.last = 2, .as_text = true});
+  EXPECT_NE(text.find("\n----\n"), text.npos);
+}
+
+TEST(ExplainRecorded, NothingAsTextIsSaidSo) { EXPECT_EQ(render_recorded({}, {.as_text = true}), "no request yet\n"); }
+
+}  // namespace
+}  // namespace telltale::proxy
