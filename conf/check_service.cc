@@ -99,6 +99,22 @@ void check_probe(ObjectReader& reader, const Service& service) {
   }
 }
 
+/// The client's own address as the source: only an IP connection has one.
+void check_source_address(ObjectReader& reader, const Service& service) {
+  if (!service.propagate.transparent_source) return;
+  const auto check = [&](const std::vector<Endpoint>& endpoints) {
+    for (const Endpoint& endpoint : endpoints) {
+      if (endpoint.address.ip || endpoint.address.unix_path.empty()) continue;
+      reader.error(
+          "propagate",
+          "`source_address: transparent`, and " + quote(endpoint.address.to_string()) + " has no source address",
+          "give the endpoint an IP address and port");
+    }
+  };
+  check(service.endpoints);
+  for (const Node& node : service.nodes) check(node.endpoints);
+}
+
 }  // namespace
 
 void check_service(ObjectReader& reader, const Service& service) {
@@ -116,6 +132,7 @@ void check_service(ObjectReader& reader, const Service& service) {
   check_nodes(reader, service);
   check_endpoints(reader, service);
   check_probe(reader, service);
+  check_source_address(reader, service);
   if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
     reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
                    "health: { http: /healthz, port: <healthCheckNodePort> }");

@@ -130,6 +130,13 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   }
   out.ranges("trusted", header.trusted);
   out.number("trusted_hops", header.trusted_hops);
+  if (client_ip.assertion) {
+    out.open("assertion");
+    out.text("key_file", client_ip.assertion->key_file);
+    out.duration("max_age", client_ip.assertion->window.max_age);
+    out.duration("clock_skew", client_ip.assertion->window.clock_skew);
+    out.close();
+  }
   out.list("identity_headers", client_ip.header.extra_identity_names);
   out.word("source_loss", client_ip.detect_source_loss ? "warn" : "ignore");
   out.close();
@@ -262,6 +269,13 @@ void write_node_name(Emitter& out, std::string_view key, const forwarding::NodeN
   }
 }
 
+/// `0xE4`; 0 is `off`.
+std::string tlv_type_word(std::uint8_t type) {
+  if (type == 0) return "off";
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  return {'0', 'x', digits[type >> 4], digits[type & 15]};
+}
+
 void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   out.open("propagate");
   out.choice("x_forwarded_for", propagate.x_forwarded_for);
@@ -288,6 +302,14 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   out.flag("x_forwarded_port", propagate.x_forwarded_port);
   out.flag("x_real_ip", propagate.x_real_ip);
   out.flag("via", propagate.via);
+  out.word("source_address", propagate.transparent_source ? "transparent" : "own");
+  if (propagate.assertion) {
+    out.open("assertion");
+    out.text("key_file", propagate.assertion->key_file);
+    out.flag("header", propagate.assertion->header);
+    out.word("tlv", tlv_type_word(propagate.assertion->tlv));
+    out.close();
+  }
   const bool v1 = propagate.proxy_version == proxy_protocol::Version::v1;
   out.word("proxy_protocol", !propagate.proxy_protocol ? "off" : v1 ? "v1" : "v2");
   std::vector<std::string> tlvs;

@@ -37,6 +37,7 @@ LoadResult load_text(std::string text, const Environment& environment) {
     Context context{diagnostics, lookup, result.text};
     read_root(context, tree.root(), draft);
     check_model(diagnostics, draft);
+    index_key_files(draft.model);
   }
   result.diagnostics = diagnostics.take();
   if (!result.has_errors()) result.model = std::make_shared<const Model>(std::move(draft.model));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/assertion/assertion.h"
 #include "protocol/forwarding/client_address.h"
 #include "protocol/forwarding/propagate.h"
 #include "protocol/http1/parser.h"
@@ -39,6 +40,13 @@ struct ProxyProtocolRule {
   ProxyVersions version = ProxyVersions::any;  ///< the other one closes the connection
 };
 
+/// Signed assertions that are believed, whoever brings them (protocol/assertion).
+struct AssertionTrust {
+  std::string key_file;
+  std::size_t keys = 0;  ///< index into Model::assertion_key_files
+  assertion::Window window;
+};
+
 /// How a listener learns who the client is.
 struct ClientIp {
   std::vector<ProxyProtocolRule> proxy_protocol;  ///< first match by peer address decides; no match: forbid
@@ -46,6 +54,7 @@ struct ClientIp {
   std::size_t proxy_max_header_bytes = 4096;
   unsigned proxy_header_count = 1;
   forwarding::HeaderTrust header;
+  std::optional<AssertionTrust> assertion;  ///< nullopt: none is believed
   bool detect_source_loss = true;  ///< `source_loss: warn`
 };
 
@@ -208,6 +217,7 @@ struct Model {
   Drain drain;
   std::vector<Listener> listeners;
   std::vector<Service> services;
+  std::vector<std::string> assertion_key_files;  ///< that any of them names, each once
 };
 
 }  // namespace telltale::conf

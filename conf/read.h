@@ -47,6 +47,10 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
 /// What the parts of one service say of each other.
 void check_service(ObjectReader& reader, const Service& service);
 void read_health(Context& context, const YamlNode& node, const Path& path, Health& health);
+void read_assertion(ObjectReader& propagate, std::optional<forwarding::AssertionOptions>& assertion);
+void read_assertion_trust(ObjectReader& client_ip, std::optional<AssertionTrust>& assertion);
+/// Model::assertion_key_files, and who uses which.
+void index_key_files(Model& model);
 void read_propagate(Context& context, const YamlNode& node, const Path& path, forwarding::Propagate& propagate);
 
 /// Resolves the routes' services and reports what no object can know by itself.

@@ -141,6 +141,7 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
   reader.read("proxy_max_header_bytes", client_ip.proxy_max_header_bytes);
   reader.read("proxy_header_count", client_ip.proxy_header_count);
   read_trust(reader, client_ip.header, trusted);
+  read_assertion_trust(reader, client_ip.assertion);
   read_identity_headers(reader, client_ip);
   std::string source_loss;
   if (reader.read("source_loss", source_loss)) client_ip.detect_source_loss = source_loss == "warn";

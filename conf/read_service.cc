@@ -185,6 +185,13 @@ void check_probe_fields(ObjectReader& reader, const Health& health) {
   if (health.weight_from_probe) only_http("weight");
 }
 
+/// Whether the PROXY header has this TLV without the assertion.
+bool writes_tlv(const forwarding::Propagate& propagate, proxy_protocol::TlvType type) {
+  return std::ranges::find(propagate.pass_tlvs, type, &proxy_protocol::TlvSelector::type) !=
+             propagate.pass_tlvs.end() ||
+         std::ranges::find(propagate.custom_tlvs, type, &forwarding::TlvTemplate::type) != propagate.custom_tlvs.end();
+}
+
 }  // namespace
 
 void read_health(Context& context, const YamlNode& node, const Path& path, Health& health) {
@@ -224,24 +231,32 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
   reader.read("x_forwarded_port", propagate.x_forwarded_port);
   reader.read("x_real_ip", propagate.x_real_ip);
   reader.read("via", propagate.via);
+  std::string source;
+  if (reader.read("source_address", source)) propagate.transparent_source = source == "transparent";
   std::string version = "off";
   const bool known = reader.read("proxy_protocol", version) || !reader.has("proxy_protocol");
   propagate.proxy_protocol = version != "off";
   if (version == "v1") propagate.proxy_version = proxy_protocol::Version::v1;
   read_header_templates(reader, propagate.headers);
   read_custom_tlvs(reader, propagate.custom_tlvs);
+  read_assertion(reader, propagate.assertion);
   std::vector<std::string> tlvs;
   reader.read("tlvs", tlvs);
   for (const std::string& each : tlvs) {
     propagate.tlvs.push_back(std::ranges::find(tlv_words, each, &TlvWord::word)->type);
   }
   read_passed_tlvs(reader, propagate);
+  const std::uint8_t signed_tlv = propagate.assertion ? propagate.assertion->tlv : 0;
+  if (signed_tlv != 0 && writes_tlv(propagate, proxy_protocol::TlvType{signed_tlv})) {
+    reader.error("assertion", "its `tlv` is one of `pass_tlvs` or `custom_tlvs` too", "another of 0xE0 to 0xEF");
+  }
   reader.read("tlv_padding", propagate.tlv_padding);
   if (!known || version == "v2") return;
   const auto needs_v2 = [&](std::string_view field) {
     reader.error(field, "only a PROXY header of version 2 has TLVs", "add `proxy_protocol: v2`");
   };
   if (!propagate.tlvs.empty()) needs_v2("tlvs");
+  if (signed_tlv != 0) needs_v2("assertion");
   if (!propagate.pass_tlvs.empty()) needs_v2("pass_tlvs");
   if (propagate.tlv_padding > 0) needs_v2("tlv_padding");
   if (!propagate.custom_tlvs.empty()) needs_v2("custom_tlvs");

@@ -114,6 +114,7 @@ std::span<const Object* const> all_objects() {
       &schema::listener,
       &schema::client_ip,
       &schema::proxy_protocol_rule,
+      &schema::assertion_trust,
       &schema::listener_limits,
       &schema::listener_timeouts,
       &schema::route,
@@ -126,6 +127,7 @@ std::span<const Object* const> all_objects() {
       &schema::health,
       &schema::propagate,
       &schema::forwarded,
+      &schema::assertion,
       &schema::service_timeouts,
       &schema::pool,
   };

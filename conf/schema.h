@@ -56,9 +56,9 @@ struct Object {
 
 namespace schema {
 extern const Object root, admin, log, access_log, drain;
-extern const Object listener, client_ip, proxy_protocol_rule, listener_limits, listener_timeouts;
+extern const Object listener, client_ip, assertion_trust, proxy_protocol_rule, listener_limits, listener_timeouts;
 extern const Object route, match, redirect, respond;
-extern const Object service, node, endpoint, health, propagate, forwarded, service_timeouts, pool;
+extern const Object service, node, endpoint, health, propagate, forwarded, assertion, service_timeouts, pool;
 }  // namespace schema
 
 /// Every object of the file, from the root down.

@@ -26,6 +26,24 @@ constexpr Field proxy_protocol_rule_fields[] = {
      .fallback = "any",
      .meaning = "The version that these peers may send; a header of the other one closes the connection."},
 };
+constexpr Field assertion_trust_fields[] = {
+    {.name = "key_file",
+     .type = Type::text,
+     .meaning = "The keys that are trusted: one or two lines `KEY-ID BASE64`. Read again when it changes.",
+     .required = true},
+    {.name = "max_age",
+     .type = Type::duration,
+     .min = 1000 * ms,
+     .max = hour,
+     .fallback = "30s",
+     .meaning = "How old an assertion may be, in whole seconds. Until then whoever has seen it can use it again."},
+    {.name = "clock_skew",
+     .type = Type::duration,
+     .min = 0,
+     .max = 300'000 * ms,
+     .fallback = "5s",
+     .meaning = "How far the signer's clock may be ahead of ours, in whole seconds."},
+};
 constexpr Field client_ip_fields[] = {
     {.name = "proxy_protocol",
      .type = Type::objects,
@@ -66,6 +84,12 @@ constexpr Field client_ip_fields[] = {
      .fallback = "0",
      .meaning = "Instead of walking by `trusted`: exactly this many hops wrote the list, counted from the right. The "
                 "peer must still be in `trusted`. 0: walk by ranges."},
+    {.name = "assertion",
+     .type = Type::object,
+     .object = &schema::assertion_trust,
+     .meaning =
+         "Signed assertions (`X-Telltale-Client`) that are believed, whoever brings them, above PROXY and header. "
+         "Default: none."},
     {.name = "identity_headers",
      .type = Type::names,
      .fallback = "[]",
@@ -233,6 +257,8 @@ constexpr Field listener_fields[] = {
 namespace schema {
 constinit const Object listener = {"listeners[]", "A listener", listener_fields, "service|routes"};
 constinit const Object client_ip = {"listeners[].client_ip", "Who the client is", client_ip_fields};
+constinit const Object assertion_trust = {"listeners[].client_ip.assertion", "Signed assertions that are believed",
+                                          assertion_trust_fields};
 constinit const Object proxy_protocol_rule = {"listeners[].client_ip.proxy_protocol[]", "Who sends a PROXY header",
                                               proxy_protocol_rule_fields};
 constinit const Object listener_limits = {"listeners[].limits", "Limits", listener_limits_fields};

@@ -124,6 +124,19 @@ constexpr Field forwarded_fields[] = {
      .max = 8,
      .meaning = "More parameters: name and template. One whose value is empty is left out."},
 };
+constexpr Field assertion_fields[] = {
+    {.name = "key_file",
+     .type = Type::text,
+     .meaning = "One or two lines `KEY-ID BASE64`; the first key signs. Read again when it changes.",
+     .required = true},
+    {.name = "header", .type = Type::boolean, .fallback = "true", .meaning = "As `X-Telltale-Client` of each request."},
+    {.name = "tlv",
+     .type = Type::word,
+     .words = "off|0xE0|0xE1|0xE2|0xE3|0xE4|0xE5|0xE6|0xE7|0xE8|0xE9|0xEA|0xEB|0xEC|0xED|0xEE|0xEF",
+     .fallback = "off",
+     .meaning =
+         "With `proxy_protocol: v2`: in the PROXY header too, under this type, signed when the connection is made."},
+};
 constexpr Field propagate_fields[] = {
     {.name = "x_forwarded_for",
      .type = Type::word,
@@ -148,6 +161,16 @@ constexpr Field propagate_fields[] = {
      .meaning = "The port the client aimed at."},
     {.name = "x_real_ip", .type = Type::boolean, .fallback = "false", .meaning = "The client's address alone."},
     {.name = "via", .type = Type::boolean, .fallback = "true", .meaning = "`Via: 1.1 telltale`."},
+    {.name = "source_address",
+     .type = Type::word,
+     .words = "own|transparent",
+     .fallback = "own",
+     .meaning = "`transparent`: connections to the backends come from the client's own address, and are never used for "
+                "another client. Needs CAP_NET_ADMIN and routes that bring the answers back."},
+    {.name = "assertion",
+     .type = Type::object,
+     .object = &schema::assertion,
+     .meaning = "A signed statement of who the client is, which the backend can believe from anywhere."},
     {.name = "proxy_protocol",
      .type = Type::word,
      .words = "off|v1|v2",
@@ -212,7 +235,8 @@ constexpr Field pool_fields[] = {
      .max = 100'000,
      .fallback = "256",
      .meaning =
-         "Idle connections that carried a PROXY header, each for its client only; the longest unused goes first."},
+         "Idle connections that carried a PROXY header or come from a client's address, each for its client only; the "
+         "longest unused goes first."},
     {.name = "idle_timeout",
      .type = Type::duration,
      .min = ms,
@@ -268,6 +292,7 @@ constinit const Object endpoint = {"services[].endpoints[]", "An endpoint", endp
 constinit const Object health = {"services[].health", "The probe", health_fields};
 constinit const Object propagate = {"services[].propagate", "What the backends are told", propagate_fields};
 constinit const Object forwarded = {"services[].propagate.forwarded", "The Forwarded field", forwarded_fields};
+constinit const Object assertion = {"services[].propagate.assertion", "The signed assertion", assertion_fields};
 constinit const Object service_timeouts = {"services[].timeouts", "Timeouts of the backend's side",
                                            service_timeouts_fields};
 constinit const Object pool = {"services[].pool", "The connection pool", pool_fields};

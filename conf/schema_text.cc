@@ -229,10 +229,9 @@ std::string describe_type(const Field& field) {
 }
 
 bool is_planned(std::string_view field) {
-  static constexpr std::array<std::string_view, 18> planned = {"behind",
+  static constexpr std::array<std::string_view, 17> planned = {"behind",
                                                                "tls",
                                                                "session_affinity",
-                                                               "source_address",
                                                                "node_name",
                                                                "preset",
                                                                "presets",

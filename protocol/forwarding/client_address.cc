@@ -118,6 +118,8 @@ std::string_view to_string(Provenance provenance) {
       return "proxy_protocol";
     case Provenance::header:
       return "header";
+    case Provenance::assertion:
+      return "assertion";
   }
   return {};
 }

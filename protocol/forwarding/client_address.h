@@ -19,7 +19,7 @@ class HeaderBlock;
 namespace telltale::forwarding {
 
 /// Which layer said who the client is.
-enum class Provenance : std::uint8_t { socket, proxy_protocol, header };
+enum class Provenance : std::uint8_t { socket, proxy_protocol, header, assertion };
 std::string_view to_string(Provenance provenance);
 
 /// What is known of a connection once its PROXY phase is over. nullopt addresses: a Unix socket, or a header that
@@ -65,6 +65,13 @@ enum class RejectReason : std::uint8_t {
   not_an_address,    ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
   beyond_client,     ///< left of the first untrusted address: anyone may have written it
   malformed,         ///< the header could not be parsed
+  // A signed assertion that is not believed (asserted_client.h), as assertion::Verdict has it.
+  assertion_malformed,
+  assertion_unknown_key,
+  assertion_bad_signature,
+  assertion_other_authority,
+  assertion_expired,
+  assertion_not_yet_valid,
 };
 struct Rejected {
   std::string token;  ///< at most 64 octets of it

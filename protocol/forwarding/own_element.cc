@@ -75,4 +75,9 @@ bool append_own_element(std::string& out, const ForwardedOptions& options, const
   return out.size() != begin;
 }
 
+void append_for(std::string& out, const ForwardedOptions& options, const std::optional<net::IpPort>& for_node,
+                const RequestFacts& facts) {
+  ElementWriter(out, facts).node("for", options.for_name, for_node, options.ports);
+}
+
 }  // namespace telltale::forwarding

@@ -13,4 +13,8 @@ namespace telltale::forwarding {
 bool append_own_element(std::string& out, const ForwardedOptions& options, const std::optional<net::IpPort>& for_node,
                         const RequestFacts& facts);
 
+/// Appends `for=…` alone, named as in an element of ours.
+void append_for(std::string& out, const ForwardedOptions& options, const std::optional<net::IpPort>& for_node,
+                const RequestFacts& facts);
+
 }  // namespace telltale::forwarding

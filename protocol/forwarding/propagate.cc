@@ -106,8 +106,10 @@ void append_x_forwarded_for(std::string& out, const HeaderBlock& fields, const H
   FieldLine line(out, "X-Forwarded-For");
   switch (mode) {
     case ListMode::append:
-      if (fields.has(FieldId::x_forwarded_for) &&
-          believes(trust, facts.client, HeaderTrust::Kind::x_forwarded_for, FieldId::x_forwarded_for)) {
+      if (facts.client.provenance == Provenance::assertion) {
+        line.add(facts.client.address);  // signed: it stands for whatever list came with it
+      } else if (fields.has(FieldId::x_forwarded_for) &&
+                 believes(trust, facts.client, HeaderTrust::Kind::x_forwarded_for, FieldId::x_forwarded_for)) {
         add_believed_entries(line, fields, trust);
       }
       line.add(hop_address(facts.peer));
@@ -131,13 +133,23 @@ void add_own_element(FieldLine& line, std::string& out, const ForwardedOptions& 
   if (!append_own_element(out, options, for_node, facts)) out.resize(before);
 }
 
+// Signed: it stands for whatever list came with it. No more is known of the hop that signed.
+void append_asserted_element(FieldLine& line, std::string& out, const ForwardedOptions& options,
+                             const RequestFacts& facts) {
+  if (!options.write_for || !facts.client.address) return;
+  line.separate();
+  append_for(out, options, net::IpPort{*facts.client.address, facts.client.port}, facts);
+}
+
 void append_forwarded(std::string& out, const HeaderBlock& fields, const HeaderTrust& trust,
                       const ForwardedOptions& options, const RequestFacts& facts) {
   FieldLine line(out, "Forwarded");
   switch (options.mode) {
     case ListMode::append:
-      if (fields.has(FieldId::forwarded) &&
-          believes(trust, facts.client, HeaderTrust::Kind::forwarded, FieldId::forwarded)) {
+      if (facts.client.provenance == Provenance::assertion) {
+        append_asserted_element(line, out, options, facts);
+      } else if (fields.has(FieldId::forwarded) &&
+                 believes(trust, facts.client, HeaderTrust::Kind::forwarded, FieldId::forwarded)) {
         add_believed_elements(line, fields, trust);
       }
       add_own_element(line, out, options, facts.peer.hop(), facts);
@@ -273,6 +285,7 @@ void append_identity_fields(std::string& out, const HeaderBlock& fields, const H
   append_forwarded(out, fields, trust, propagate.forwarded, facts);
   append_proto_host_port(out, fields, propagate, facts);
   if (propagate.x_real_ip && facts.client.address) FieldLine(out, "X-Real-IP").add(facts.client.address);
+  if (propagate.assertion && propagate.assertion->header) FieldLine(out, "X-Telltale-Client").add(facts.assertion);
   if (propagate.via) append_via(out, fields, facts.http_minor);
   for (const HeaderTemplate& header : propagate.headers) {
     const FieldLine line(out, header.name);

@@ -7,7 +7,9 @@
 #include "protocol/proxy_protocol/serializer.h"
 #include "protocol/proxy_protocol/tlv_names.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,14 @@ struct TlvTemplate {
 /// (nginx at 4096 octets).
 inline constexpr std::size_t max_custom_tlv_size = 1024;
 
+/// A signed statement of who the client is (protocol/assertion), which a backend can believe from anywhere.
+struct AssertionOptions {
+  std::string key_file;
+  std::size_t keys = 0;  ///< which of the configuration's key files: the worker's keys are in that order
+  bool header = true;    ///< as `X-Telltale-Client`
+  std::uint8_t tlv = 0;  ///< and in the PROXY v2 header under this type, 0xE0 to 0xEF; 0: not there
+};
+
 /// How one service's backends are told who the client is (identity.md, "What is told to the backend").
 struct Propagate {
   ListMode x_forwarded_for = ListMode::append;
@@ -72,6 +82,9 @@ struct Propagate {
   bool via = true;  ///< `Via: 1.1 telltale`, RFC 9110 7.6.3
   bool proxy_protocol = false;
   proxy_protocol::Version proxy_version = proxy_protocol::Version::v2;
+  /// `source_address: transparent`: connections to the backends come from the client's own address.
+  bool transparent_source = false;
+  std::optional<AssertionOptions> assertion;
   std::vector<proxy_protocol::TlvType> tlvs;           ///< of alpn, authority, unique_id, crc32c, ssl, netns; v2 only
   std::vector<proxy_protocol::TlvSelector> pass_tlvs;  ///< received ones that go on; whole TLVs; v2 only
   std::uint16_t tlv_padding = 0;         ///< the header's length is made a multiple of this with a NOOP; 0: as it is
@@ -94,9 +107,9 @@ bool keeps_trailer(http::FieldId id, std::string_view name, const HeaderTrust& t
 void append_identity_fields(std::string& out, const http::HeaderBlock& fields, const HeaderTrust& trust,
                             const Propagate& propagate, const RequestFacts& facts);
 
-/// The PROXY header that an upstream connection for this request must open with, but for its unique_id, padding and
-/// crc32c: from the client (resolved) to the destination the client aimed at, with its custom TLVs. Its serialised form
-/// is the identity in the connection pool's key. A client without an address gives LOCAL / UNKNOWN.
+/// The PROXY header that an upstream connection for this request must open with, but for its unique_id, assertion,
+/// padding and crc32c: from the client (resolved) to the destination the client aimed at, with its custom TLVs. Its
+/// serialised form is the identity in the connection pool's key. A client without an address gives LOCAL / UNKNOWN.
 proxy_protocol::Header make_proxy_header(const Propagate& propagate, const RequestFacts& facts);
 
 }  // namespace telltale::forwarding

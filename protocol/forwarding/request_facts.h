@@ -31,6 +31,8 @@ struct RequestFacts {
   std::uint64_t connection_number = 0;  ///< of the client's connection: no other of this process has it
   const ObfuscationKey* obfuscation_key = nullptr;
   const TlsFacts* tls = nullptr;  ///< null: the client spoke no TLS to us
+  /// Ready signed, when the service wants one; empty: the client has no address, or an authority beyond 261 octets.
+  std::string_view assertion = {};
 
   /// The authority without its port; IPv6 keeps its brackets.
   std::string_view host_name() const {

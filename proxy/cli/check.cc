@@ -2,6 +2,7 @@
 
 #include "conf/expand.h"
 #include "conf/loader.h"
+#include "proxy/server/preconditions.h"
 
 #include <algorithm>
 #include <ostream>
@@ -26,9 +27,10 @@ std::string summary(const conf::LoadResult& result) {
 }  // namespace
 
 int run_check(const CheckOptions& options, std::ostream& out, std::ostream& err) {
-  const conf::LoadResult result = conf::load_file(options.file);
+  conf::LoadResult result = conf::load_file(options.file);
+  if (result.model != nullptr) check_preconditions(*result.model, result.diagnostics);
   err << conf::render(result, options.file);
-  const bool usable = result.model != nullptr;
+  const bool usable = result.model != nullptr && !result.has_errors();
   if (usable && options.expand) out << conf::expand(*result.model);
   (usable && !options.expand ? out : err) << options.file << ": " << summary(result) << '\n';
   if (!usable) return 2;

@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <iostream>
 #include <string>
 
+#include "conf/text.h"
 #include "proxy/cli/check.h"
 #include "proxy/cli/demo.h"
 #include "proxy/cli/echo.h"
@@ -14,6 +16,7 @@
 #include "proxy/cli/explain.h"
 #include "proxy/cli/run.h"
 #include "proxy/cli/status.h"
+#include "proxy/cli/verify.h"
 
 namespace telltale::proxy {
 namespace {
@@ -123,6 +126,32 @@ void add_schema(CLI::App& app, Action& action) {
   command->callback([&action] { action = [] { return run_schema(options, std::cout); }; });
 }
 
+void add_verify(CLI::App& app, Action& action) {
+  static VerifyOptions options;
+  static std::string max_age = "30s";
+  static std::int64_t now = 0;
+  static std::string authority;
+  const CLI::Validator is_age(
+      [](const std::string& text) {
+        const auto parsed = conf::parse_duration(text);
+        return parsed.value ? std::string() : "\"" + text + "\" " + parsed.problem + ", like 30s";
+      },
+      "DURATION");
+  auto* command = app.add_subcommand("verify", "Check a signed assertion (X-Telltale-Client). Exit 0 valid, 1 invalid");
+  command->add_option("assertion", options.assertion, "v1;kid=…;t=…;c=…;a=…;s=…")->required();
+  command->add_option("--key-file", options.key_file, "The trusted keys; without them no assertion is valid");
+  command->add_option("--max-age", max_age, "How old it may be")->check(is_age)->capture_default_str();
+  auto* for_authority = command->add_option("--authority", authority, "The host it must be for; default: any");
+  auto* at = command->add_option("--now", now, "Seconds since 1970 to compare with, instead of this machine's clock")
+                 ->check(CLI::NonNegativeNumber);
+  command->callback([&action, for_authority, at] {
+    options.window.max_age = std::chrono::duration_cast<std::chrono::seconds>(*conf::parse_duration(max_age).value);
+    if (for_authority->count() > 0) options.authority = conf::to_lower(authority);
+    options.now = at->count() > 0 ? now : unix_seconds_now();
+    action = [] { return run_verify(options, std::cout, std::cerr); };
+  });
+}
+
 void add_texts(CLI::App& app, Action& action) {
   const auto print = [&app, &action](const char* name, const char* help, std::function<std::string()> text) {
     app.add_subcommand(name, help)->callback([&action, text = std::move(text)] {
@@ -152,6 +181,7 @@ int run_command(int argc, char** argv) {
   add_echo(app, action);
   add_status(app, action);
   add_schema(app, action);
+  add_verify(app, action);
   add_texts(app, action);
   try {
     app.parse(argc, argv);

@@ -22,6 +22,9 @@ int run_proxy(const RunOptions& options) {
     boost::asio::io_context control(1);
     Server server(control, loaded.model);
     server.run();
+  } catch (const KeyFileError& error) {
+    std::cerr << "telltale: " << error.what() << "\n";
+    return exit_configuration;
   } catch (const std::system_error& error) {  // boost's is one too
     std::cerr << "telltale: " << error.what() << "\n";
     return exit_system;

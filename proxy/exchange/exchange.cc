@@ -1,9 +1,11 @@
 // An exchange's course: what it decides, and how it ends. The moving of octets is in relay.cc.
 #include "proxy/exchange/exchange.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "proxy/exchange/identify.h"
 #include "proxy/exchange/proxy_prologue.h"
 #include "proxy/exchange/request_writer.h"
+#include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
 #include <spdlog/spdlog.h>
@@ -14,6 +16,15 @@
 namespace telltale::proxy {
 
 using boost::system::error_code;
+
+namespace {
+
+std::int64_t unix_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+}  // namespace
 
 Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& connection) {
   begin(client, connection);
@@ -56,6 +67,7 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   endpoint_ = nullptr;
   tried_count_ = tries_ = 0;
   resolved_.clear();
+  assertion_.clear();
   reply_.reset();
   failure_ = {};
   failure_status_ = status_ = interim_heads_ = 0;
@@ -88,7 +100,8 @@ forwarding::RequestFacts Exchange::facts() const {
           .id_high = id_.high,
           .id_low = id_.low,
           .connection_number = connection_->number,
-          .obfuscation_key = &worker_.obfuscation_key};
+          .obfuscation_key = &worker_.obfuscation_key,
+          .assertion = assertion_};
 }
 
 /// Who is it, and where does it go? False: a reply is owed instead.
@@ -99,6 +112,7 @@ bool Exchange::decide() {
     request_failed(Phase::request_head, refused, 400);
     return false;
   }
+  if (listener.client_ip.assertion && !check_assertion()) return false;
   if (too_large()) {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return false;
@@ -119,7 +133,29 @@ bool Exchange::decide() {
   }
   service_ = connection_->snapshot->services[*route_->service].get();
   metrics_ = worker_.metrics->services[service_->index()].get();
+  if (service_->conf().propagate.assertion) sign_client();
   return true;
+}
+
+/// Whether the request goes on: without an assertion, with one that is believed, and with one that is dropped.
+bool Exchange::check_assertion() {
+  const auto& request = client_->request();
+  const auto& trust = *connection_->listener->client_ip.assertion;
+  const auto verdict = forwarding::apply_assertion(request.fields,
+                                                   {.keys = *worker_.keyrings[trust.keys],
+                                                    .window = trust.window,
+                                                    .now = unix_seconds(),
+                                                    .authority = request.authority},
+                                                   resolved_);
+  if (verdict) connection_->metrics->assertions[static_cast<std::size_t>(*verdict)].add();
+  return true;
+}
+
+/// A client without an address cannot be told, so it is not signed.
+void Exchange::sign_client() {
+  if (!resolved_.address) return;
+  assertion::append_signed(assertion_, *worker_.keyrings[service_->conf().propagate.assertion->keys], unix_seconds(),
+                           {*resolved_.address, resolved_.port}, client_->request().authority);
 }
 
 /// Picks an endpoint and stages the request on a connection to it. False: there is none, or it could not be had.
@@ -138,7 +174,7 @@ bool Exchange::open_upstream() {
     try_began_ = EventLoop::Clock::now();
 
     std::string proxy_header, identity;
-    if (!make_proxy_header(proxy_header, identity)) {
+    if (!make_identity(proxy_header, identity)) {
       failure_ = {make_error_code(boost::system::errc::message_size), Side::proxy, Phase::request_write, false};
       return false;
     }
@@ -150,7 +186,7 @@ bool Exchange::open_upstream() {
       metrics_->connections_reused.add();
       upstream_.start(std::move(connection));
     } else {
-      auto opened = start_connect(worker_.loop, endpoint_->address);
+      auto opened = connect_to_endpoint();
       if (opened.error) {
         upstream_failed(Phase::connect, opened.error);
         if (!may_retry()) return false;
@@ -169,12 +205,25 @@ bool Exchange::open_upstream() {
   }
 }
 
-/// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection. False:
-/// it would be too long, and a backend must not be reached without it.
-bool Exchange::make_proxy_header(std::string& octets, std::string& identity) const {
+/// From this host's address, or from the client's own. A client without an address, or of another family than the
+/// endpoint, is an error: no other address stands in for it.
+Connecting Exchange::connect_to_endpoint() const {
+  if (!service_->conf().propagate.transparent_source) return start_connect(worker_.loop, endpoint_->address);
+  if (!resolved_.address) return {{}, SourceError::no_client_address};
+  return start_connect(worker_.loop, endpoint_->address, &*resolved_.address);
+}
+
+/// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection, and the
+/// source address that it is made from. False: the header would be too long, and a backend must not be reached without
+/// it.
+bool Exchange::make_identity(std::string& proxy_header, std::string& identity) const {
   const auto& propagate = service_->conf().propagate;
+  if (propagate.transparent_source && resolved_.address) {
+    resolved_.address->append_to(identity);
+    identity += '\n';
+  }
   if (!propagate.proxy_protocol) return true;
-  return append_proxy_prologue(propagate, facts(), octets, identity);
+  return append_proxy_prologue(propagate, facts(), proxy_header, identity);
 }
 
 /// After a try failed: may another one be made? Only before any octet reached the client and none was sent upstream,

@@ -41,8 +41,11 @@ class Exchange {
   // Decide: plain functions.
   void begin(DownstreamSide& client, const ConnectionContext& connection);
   bool decide();
+  bool check_assertion();
+  void sign_client();
   bool open_upstream();
-  bool make_proxy_header(std::string& octets, std::string& identity) const;
+  Connecting connect_to_endpoint() const;
+  bool make_identity(std::string& proxy_header, std::string& identity) const;
   bool may_retry();
   forwarding::RequestFacts facts() const;
   bool keep_alive() const;
@@ -91,6 +94,7 @@ class Exchange {
   unsigned tries_ = 0;
 
   forwarding::ClientAddress resolved_;
+  std::string assertion_;  ///< that this request's client is signed with; empty: it is not
   http1::ResponseHead response_;
   http::HeaderBlock trailers_;
   Http1Upstream upstream_;

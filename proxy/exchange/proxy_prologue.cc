@@ -15,6 +15,10 @@ bool append_proxy_prologue(const forwarding::Propagate& propagate, const forward
   };
   auto header = forwarding::make_proxy_header(propagate, facts);
   if (!proxy_protocol::serialize(header, identity)) return false;
+  if (propagate.assertion && propagate.assertion->tlv != 0 && !facts.assertion.empty()) {
+    identity += facts.host;  // what was signed for one authority is not told of another
+    proxy_protocol::append_tlv(header.tlvs, proxy_protocol::TlvType{propagate.assertion->tlv}, facts.assertion);
+  }
   if (has(proxy_protocol::TlvType::unique_id)) {
     const std::uint64_t id[] = {facts.id_high, facts.id_low};
     const std::string_view octets_of_id(reinterpret_cast<const char*>(id), sizeof id);

@@ -1,10 +1,6 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <vector>
-
+#include "protocol/assertion/key_set.h"
 #include "protocol/forwarding/obfuscation.h"
 #include "proxy/exchange/proxy_mismatch.h"
 #include "proxy/exchange/request_recorder.h"
@@ -17,6 +13,11 @@
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/connection_pool.h"
 
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 namespace telltale::proxy {
 
 /// What one worker owns and its exchanges use. Everything here belongs to the worker's thread; nothing is locked.
@@ -25,6 +26,7 @@ struct WorkerContext {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::unique_ptr<Balancer>> balancers;       ///< by Service::index()
   std::vector<std::unique_ptr<ConnectionPool>> pools;     ///< by Endpoint::index
+  std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;                  ///< null: off
   std::vector<SourceCounts> sources;                      ///< by listener

@@ -22,6 +22,8 @@ std::string said_by(Provenance provenance, const HeaderTrust& trust) {
       return "PROXY header";
     case Provenance::header:
       return trust.name;
+    case Provenance::assertion:
+      return "X-Telltale-Client";
   }
   return std::string(to_string(provenance));
 }
@@ -72,6 +74,8 @@ std::string describe(RejectReason reason, const std::string& hop) {
       return "left of the client: anyone may have written it";
     case RejectReason::malformed:
       return "it cannot be read, so nobody can tell what the hop wrote";
+    default:  // of an assertion: not judged here
+      break;
   }
   return "not believed";
 }

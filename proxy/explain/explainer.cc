@@ -96,6 +96,8 @@ void explain_told(const ExplainedRequest& input, const forwarding::RequestFacts&
       out.notes.emplace_back("unique_id is the id of the request for which the connection to the backend was opened");
     }
   }
+  if (propagate.transparent_source) out.notes.emplace_back("the connection comes from the client's own address");
+  if (propagate.assertion) out.notes.emplace_back("X-Telltale-Client is signed when the request is sent");
   std::string head;
   append_request_head(head, input.request, input.listener.client_ip.header, propagate, facts);
   out.told_lines = lines_of(head);
@@ -179,6 +181,12 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
   if (refused) {
     explain_reply(error_reply(400), refused.message(), out);
     return;
+  }
+  if (input.listener.client_ip.assertion && request.fields.has(http::FieldId::x_telltale_client)) {
+    out.notes.emplace_back(
+        "a signed assertion came (X-Telltale-Client); if it is valid, the client is who it names. `telltale verify` "
+        "says "
+        "so; no key is used here");
   }
   const conf::Route* route = input.routes.match(request.host(), request.path(), input.peer.tlvs);
   if (!explain_route(input, route, out)) return;

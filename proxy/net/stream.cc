@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "proxy/net/socket_address.h"
+#include "proxy/net/transparent_source.h"
 
 namespace telltale::proxy {
 namespace {
@@ -108,13 +109,20 @@ void Stream::reset() {
   close();
 }
 
-Connecting start_connect(EventLoop& loop, const conf::Address& address) {
+Connecting start_connect(EventLoop& loop, const conf::Address& address, const net::IpAddress* source) {
+  if (source != nullptr) {
+    if (!address.ip) return {{}, SourceError::unix_endpoint};
+    if (address.ip->address.is_v4() != source->is_v4()) return {{}, SourceError::other_family};
+  }
   const SocketAddress target(address);
   UniqueFd fd(::socket(target.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {{}, last_error()};
   if (target.family() != AF_UNIX) {
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  if (source != nullptr) {
+    if (const error_code refused = bind_transparently(fd.get(), *source)) return {{}, refused};
   }
   if (::connect(fd.get(), target.data(), target.size()) != 0 && errno != EINPROGRESS) return {{}, last_error()};
   auto descriptor = Descriptor::open(loop, std::move(fd), Descriptor::Initially::blocked);

@@ -89,12 +89,13 @@ class Stream {
 };
 
 /// Begins a connection; errors at once are returned, later ones come with the first write or wait. The stream is
-/// worth writing to at once: a connection to the same host is often established already.
+/// worth writing to at once: a connection to the same host is often established already. With a `source` it comes from
+/// that address, this host's or not (transparent_source.h).
 struct Connecting {
   Stream stream;
   boost::system::error_code error;
 };
-Connecting start_connect(EventLoop& loop, const conf::Address& address);
+Connecting start_connect(EventLoop& loop, const conf::Address& address, const net::IpAddress* source = nullptr);
 /// After writability: whether the connection stands (SO_ERROR).
 boost::system::error_code finish_connect(Stream& stream);
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/assertion/assertion.h"
 #include "protocol/proxy_protocol/parser.h"
 
 namespace telltale::proxy {
@@ -66,6 +67,7 @@ struct ListenerMetrics {
   std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;  ///< malformed: see below
   std::array<Counter, proxy_protocol::error_count> malformed_proxy_headers;  ///< by the parser's error, from 0
   Counter bad_requests;
+  std::array<Counter, assertion::verdict_count> assertions;  ///< signed ones that came in, by assertion::Verdict
 
   /// `error`: the parser's, for malformed.
   void count(ProxyFailure cause, boost::system::error_code error);

@@ -122,6 +122,20 @@ void write_source_loss(PrometheusWriter& writer, std::span<const std::string> na
   }
 }
 
+void write_assertions(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  writer.family("telltale_client_assertions_total", "counter",
+                "Signed assertions of the client that came to a listener which believes them, by verdict.");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t verdict = 0; verdict < assertion::verdict_count; ++verdict) {
+      std::uint64_t sum = 0;
+      for (const WorkerMetrics* worker : workers) {
+        if (i < worker->listeners.size()) sum += worker->listeners[i]->assertions[verdict].value();
+      }
+      writer.sample({{"listener", names[i]}, {"verdict", to_string(static_cast<assertion::Verdict>(verdict))}}, sum);
+    }
+  }
+}
+
 void write_requests(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
   writer.family(
       "telltale_requests_total", "counter",
@@ -215,6 +229,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
   write_listeners(writer, workers, listener_names);
   write_proxy_failures(writer, workers, listener_names);
+  write_assertions(writer, workers, listener_names);
   write_source_loss(writer, listener_names, source_loss);
   const std::vector<ServiceRow> rows = make_rows(workers, services);
   write_requests(writer, rows);

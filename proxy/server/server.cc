@@ -2,6 +2,7 @@
 
 #include "proxy/explain/live.h"
 #include "proxy/net/gateways.h"
+#include "proxy/net/transparent_source.h"
 #include "proxy/observe/log.h"
 #include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
@@ -57,6 +58,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
     : control_(control),
       model_(std::move(model)),
       make_log_(std::move(make_log)),
+      key_files_(control, model_->assertion_key_files),
       counts_(),
       signals_(control),
       timer_(control),
@@ -64,11 +66,13 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       source_loss_(model_->listeners.size()) {
   for (const int signal : handled_signals) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
+  check_transparent_source();
   build_snapshot();
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
   bind_listeners(sockets, sockets.size());
+  const KeyFiles::KeySets keys = key_files_.take_keys();
   for (auto& of_worker : sockets) {
-    workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(of_worker), counts_, make_log_()));
+    workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(of_worker), counts_, make_log_(), keys));
   }
   start_admin();
 }
@@ -77,6 +81,19 @@ Server::~Server() {
   for (auto& worker : workers_) worker->stop();
   for (const auto& listener : model_->listeners) {
     if (!listener.listen.ip) ::unlink(listener.listen.unix_path.c_str());
+  }
+}
+
+/// Tried before anything is bound: the first request would be too late to learn that a capability is missing.
+void Server::check_transparent_source() const {
+  for (const auto& service : model_->services) {
+    if (!service.propagate.transparent_source) continue;
+    if (const auto refused = try_transparent_source()) {
+      throw std::system_error(refused.value(), std::system_category(),
+                              "service " + service.name + ": source_address: transparent is not permitted; " +
+                                  std::string(transparent_source_advice));
+    }
+    return;
   }
 }
 
@@ -200,6 +217,13 @@ void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_work
 void Server::run() {
   checker_->start();
   for (auto& worker : workers_) worker->start();
+  key_files_.watch([this](std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys) {
+    for (auto& worker : workers_) {
+      worker->post([index, keys](WorkerContext& context) {
+        context.keyrings[index] = std::make_unique<assertion::Keyring>(*keys);
+      });
+    }
+  });
   wait_for_signal();
   watch_sources();
   spdlog::info("ready: {} workers", workers_.size());
@@ -270,6 +294,7 @@ void Server::stop() {
   source_timer_.cancel();
   signals_.cancel();
   checker_->stop();
+  key_files_.stop();
   if (admin_ != nullptr) admin_->stop();
   for (auto& worker : workers_) worker->stop();
   control_.stop();

@@ -14,6 +14,7 @@
 #include "proxy/health/checker.h"
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/source_loss.h"
+#include "proxy/server/key_files.h"
 #include "proxy/server/worker.h"
 
 namespace telltale::proxy {
@@ -24,7 +25,8 @@ class Server {
  public:
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
 
-  /// Binds everything, so that errors come out before anything runs: throws std::system_error. `make_log` makes one
+  /// Binds everything, so that errors come out before anything runs: throws std::system_error, and KeyFileError
+  /// for keys that cannot be used. `make_log` makes one
   /// access log for each worker (default: as configured).
   Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
   ~Server();
@@ -39,6 +41,7 @@ class Server {
  private:
   enum class Phase { serving, draining, closing, stopped };
 
+  void check_transparent_source() const;
   void build_snapshot();
   void start_admin();
   void bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers);
@@ -60,6 +63,7 @@ class Server {
   std::shared_ptr<Snapshot> snapshot_;
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<AdminServer> admin_;
+  KeyFiles key_files_;
   SharedCounts counts_;
   std::vector<conf::Address> addresses_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -13,12 +13,13 @@ std::uint64_t random_64() {
 }
 
 Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
-               std::unique_ptr<AccessLog> access_log)
+               std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys)
     : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
   context_.access_log = std::move(access_log);
   context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
+  for (const auto& set : keys) context_.keyrings.push_back(std::make_unique<assertion::Keyring>(*set));
   if (model.admin.listen && model.admin.explain_requests > 0) {
     context_.recorder = std::make_unique<RequestRecorder>(model.admin.explain_requests);
   }

@@ -16,11 +16,13 @@ namespace telltale::proxy {
 
 class ConnectionPool;
 
-/// A connection to one endpoint. A PROXY header it opened with is its identity: it never serves another client
-/// (envoy#13659, caddy#6342).
+/// A connection to one endpoint. A PROXY header it opened with, and a client's address it comes from, are its identity:
+/// it never serves another client (envoy#13659, caddy#6342).
 struct UpstreamConnection {
   Stream stream;
-  std::string identity;  ///< the PROXY header without its unique id and checksum; empty: it carried none
+  /// The source address if that is the client's, and the PROXY header without its unique id and checksum; empty: the
+  /// connection is anybody's.
+  std::string identity;
   bool reused = false;   ///< came out of the pool: may turn out stale
 
  private:

@@ -9,8 +9,8 @@ from .waiting import binary_path
 
 
 class Echo:
-    def __init__(self, *arguments):
-        argv = [binary_path(), "echo", "--listen", "127.0.0.1:0", *arguments]
+    def __init__(self, *arguments, listen="127.0.0.1:0"):
+        argv = [binary_path(), "echo", "--listen", listen, *arguments]
         self.process = Process(argv, env=ENVIRONMENT)
         try:
             self.address = self.process.stdout.wait_line(r"listening on (\S+)")[1]

@@ -31,9 +31,9 @@ class Nginx(Peer):
 
     program = "nginx"
 
-    def __init__(self, *servers, http="", level="warn"):
+    def __init__(self, *servers, http="", level="warn", address=("127.0.0.1", 0)):
         self._servers, self._http, self._level = servers, http, level
-        super().__init__(len(servers))
+        super().__init__(len(servers), address)
 
     def begin(self, fds):
         blocks = [s.replace("{listen}", a) for s, a in zip(self._servers, self.addresses)]

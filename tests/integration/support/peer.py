@@ -14,10 +14,10 @@ class Peer:
 
     program = None
 
-    def __init__(self, listening_sockets):
+    def __init__(self, listening_sockets, address=("127.0.0.1", 0)):
         self._directory = tempfile.TemporaryDirectory(prefix=f"telltale-{self.program}-")
         self.directory = self._directory.name
-        listening = [sockets.listen_socket() for _ in range(listening_sockets)]
+        listening = [sockets.listen_socket(address) for _ in range(listening_sockets)]
         try:
             self.addresses = [sockets.text_of(s.getsockname()) for s in listening]
             self.process = self.begin([s.fileno() for s in listening])

@@ -98,6 +98,10 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(ip.header.name, "forwarded");
   EXPECT_TRUE(ip.header.trusted.includes_unix());
   EXPECT_EQ(ip.header.trusted_hops, 2u);
+  ASSERT_TRUE(ip.assertion);
+  EXPECT_EQ(ip.assertion->key_file, "/etc/telltale/partners.keys");
+  EXPECT_EQ(ip.assertion->window.max_age, 20s);
+  EXPECT_EQ(ip.assertion->window.clock_skew, 2s);
   EXPECT_EQ(ip.header.extra_identity_names, std::vector<std::string>{"x-tenant-client"});
   EXPECT_EQ(web.limits.head.max_head_bytes, 65'536u);
   EXPECT_EQ(web.limits.head.max_target_bytes, 4096u);
@@ -181,6 +185,11 @@ TEST(Model, TakesEveryServiceField) {
   EXPECT_TRUE(propagate.x_forwarded_proto && propagate.x_forwarded_host && propagate.x_forwarded_port);
   EXPECT_TRUE(propagate.x_real_ip);
   EXPECT_FALSE(propagate.via);
+  EXPECT_FALSE(propagate.transparent_source);
+  ASSERT_TRUE(propagate.assertion);
+  EXPECT_EQ(propagate.assertion->key_file, "/etc/telltale/assertion.keys");
+  EXPECT_TRUE(propagate.assertion->header);
+  EXPECT_EQ(propagate.assertion->tlv, 0xe4);
   EXPECT_TRUE(propagate.proxy_protocol);
   EXPECT_EQ(propagate.proxy_version, proxy_protocol::Version::v2);
   using enum proxy_protocol::TlvType;

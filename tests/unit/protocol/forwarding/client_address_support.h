@@ -19,8 +19,9 @@ inline std::string_view to_text(RejectReason reason) {
       return "beyond_client";
     case RejectReason::malformed:
       return "malformed";
+    default:
+      return "?";  // of an assertion: asserted_client_test.cc
   }
-  return "?";
 }
 
 // "192.0.2.1 0 header", then the hops and the rejected tokens that a case cares for.

@@ -1,0 +1,60 @@
+#include "proxy/server/preconditions.h"
+
+#include "proxy/net/transparent_source.h"
+#include "proxy/server/key_files.h"
+
+#include <string>
+#include <utility>
+
+namespace telltale::proxy {
+namespace {
+
+void check_transparent_source(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    if (!model.services[i].propagate.transparent_source) continue;
+    if (const auto refused = try_transparent_source()) {
+      findings.push_back({.severity = conf::Severity::warning,
+                          .path = "services[" + std::to_string(i) + "].propagate.source_address",
+                          .message = "`transparent` is not permitted to whoever runs this check: " + refused.message(),
+                          .hint = std::string(transparent_source_advice)});
+    }
+    return;  // one finding is enough
+  }
+}
+
+std::string place_of(const conf::Model& model, std::size_t file) {
+  for (std::size_t i = 0; i < model.listeners.size(); ++i) {
+    const auto& trust = model.listeners[i].client_ip.assertion;
+    if (trust && trust->keys == file) return "listeners[" + std::to_string(i) + "].client_ip.assertion.key_file";
+  }
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    const auto& options = model.services[i].propagate.assertion;
+    if (options && options->keys == file) return "services[" + std::to_string(i) + "].propagate.assertion.key_file";
+  }
+  return {};
+}
+
+void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  for (std::size_t i = 0; i < model.assertion_key_files.size(); ++i) {
+    const auto find = [&](conf::Severity severity, std::string message, std::string hint) {
+      findings.push_back(
+          {.severity = severity, .path = place_of(model, i), .message = std::move(message), .hint = std::move(hint)});
+    };
+    try {
+      if (!read_key_file(model.assertion_key_files[i]).world_readable) continue;
+      find(conf::Severity::warning, "everybody on this machine may read the keys, and sign with them", "chmod 0600");
+    } catch (const KeyFileError& error) {
+      find(conf::Severity::error, error.what(),
+           "`echo \"$(date +%Y-%m) $(openssl rand -base64 32)\"` makes such a file");
+    }
+  }
+}
+
+}  // namespace
+
+void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  check_transparent_source(model, findings);
+  check_key_files(model, findings);
+}
+
+}  // namespace telltale::proxy
