@@ -30,7 +30,8 @@ struct PeerInfo {
   std::optional<net::IpPort> proxy_source;       ///< from a believed PROXY header
   std::optional<net::IpPort> proxy_destination;  ///< likewise
   bool has_proxy_header = false;                 ///< one was believed, LOCAL included
-  /// The TLVs of the believed PROXY headers, that of the nearest hop first: read them by name (tlv_names.h). Well formed.
+  /// The TLVs of the believed PROXY headers, that of the nearest hop first: read them by name (tlv_names.h). Well
+  /// formed.
   std::string tlvs;
 
   /// The hop that speaks to us as far as layers 1 and 2 know, and what it aimed at.

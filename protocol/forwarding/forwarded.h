@@ -50,8 +50,8 @@ std::optional<Node> parse_node(std::string_view text);
 /// left out.
 void append_node(std::string& out, const net::IpPort& node);
 
-/// Makes what stands in `out` from `begin` on a value: a token as it is, anything else a quoted-string with its escapes.
-/// False, and that part removed, for a value that no quoted-string can hold (control octets) or an empty one.
+/// Makes what stands in `out` from `begin` on a value: a token as it is, anything else a quoted-string with its
+/// escapes. False, and that part removed, for a value that no quoted-string can hold (control octets) or an empty one.
 bool quote_forwarded_value(std::string& out, std::size_t begin);
 
 /// Appends a value as a token if it is one, else as a quoted-string with its escapes. False, and nothing appended, for

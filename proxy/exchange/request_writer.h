@@ -14,7 +14,8 @@ namespace telltale::proxy {
 std::string address_aimed_at(const forwarding::PeerInfo& peer);
 
 /// Replaces `kept` by the trailer fields that do not claim to say who the client is, by the configuration's names, and
-/// that a template does not write; what the registry knows is refused by http1::trailer_allowed(). Names with `_` only go on under the policy `pass`.
+/// that a template does not write; what the registry knows is refused by http1::trailer_allowed(). Names with `_` go on
+/// under the policy `pass` alone.
 void keep_trailers(const http::HeaderBlock& received, const forwarding::HeaderTrust& trust,
                    http1::UnderscorePolicy underscores, const forwarding::Propagate& propagate,
                    http::HeaderBlock& kept);

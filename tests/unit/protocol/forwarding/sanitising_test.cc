@@ -74,7 +74,8 @@ TEST(Sanitising, NominationsOfConfiguredNamesAreSeen) {
       {"an alias", "Connection: X_Acme_Client", true},
       {"one of the registry", "Connection: true-client-ip", true},
   };
-  for (const auto& row : rows) EXPECT_EQ(nominates_identity(fields(row.lines), trust), row.nominates) << row.description;
+  for (const auto& row : rows)
+    EXPECT_EQ(nominates_identity(fields(row.lines), trust), row.nominates) << row.description;
   EXPECT_TRUE(nominates_identity(fields("Connection: x-acme-client"), single("x-acme-client", {})));
   EXPECT_FALSE(nominates_identity(fields("Connection: x-acme-client"), xff({})));
 }
