@@ -37,7 +37,9 @@ class In(ProxyTest):
     @classmethod
     def setUpClass(cls):
         backends = [cls.class_backend(http_handler(lambda r, n=n: respond(200, n)), name=n) for n in NAMES]
-        listeners = [listener(client_ip=REQUIRE, routes=ROUTES), listener("two", client_ip={**REQUIRE, "proxy_header_count": 2}, routes=ROUTES)]
+        # The second header is the word of whom the first one names.
+        both = {"proxy_protocol": [*REQUIRE["proxy_protocol"], {"from": [CLIENT[0]], "policy": "require"}], "proxy_header_count": 2}
+        listeners = [listener(client_ip=REQUIRE, routes=ROUTES), listener("two", client_ip=both, routes=ROUTES)]
         cls.conf = config(*[service(b, name=b.name) for b in backends], listeners=listeners, workers=1)
         cls.proxy = cls.class_start(cls.conf)
 
