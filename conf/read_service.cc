@@ -151,6 +151,11 @@ std::string passing_problem(const proxy_protocol::TlvSelector& selector, const f
     hint = "remove it here or there";
     return " is written by `tlvs` already";
   }
+  if (std::ranges::find(propagate.custom_tlvs, selector.type, &forwarding::TlvTemplate::type) !=
+      propagate.custom_tlvs.end()) {
+    hint = "remove it here or there";
+    return " is written by `custom_tlvs` already";
+  }
   if (std::ranges::find(propagate.pass_tlvs, selector) != propagate.pass_tlvs.end()) return " is given twice";
   return {};
 }

@@ -117,6 +117,13 @@ TEST(Loader, ReportsServices) {
         "6:1: error: services[0].propagate.pass_tlvs[5]: \"0x01\" is written by `tlvs` already",
         "6:7: error: services[0].propagate.pass_tlvs[6]: \"0x20\" is written by `tlvs` already",
         "7:7: error: services[0].propagate.pass_tlvs[8]: \"0xE3\" is given twice"}},
+      {"TLVs that cannot go on beside our own",
+       with_service("endpoints: [10.0.0.1:80], propagate: {proxy_protocol: v2, custom_tlvs: {0xEA: x}, pass_tlvs: [\n"
+                    "aws_vpce_id, 0xea, 0xeb]}"),
+       {"3:108: warning: services[0].propagate.pass_tlvs: no received TLV can go on: no listener that leads here lets "
+        "anybody send a PROXY header",
+        "4:1: error: services[0].propagate.pass_tlvs[0]: \"aws_vpce_id\" is written by `custom_tlvs` already",
+        "4:14: error: services[0].propagate.pass_tlvs[1]: \"0xea\" is written by `custom_tlvs` already"}},
       {"TLVs that go on, and padding, without v2",
        with_service("endpoints: [10.0.0.1:80], propagate: {\npass_tlvs: [alpn],\ntlv_padding: 8}"),
        {"4:12: error: services[0].propagate.pass_tlvs: only a PROXY header of version 2 has TLVs",
