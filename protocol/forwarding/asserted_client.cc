@@ -19,7 +19,9 @@ constexpr std::array<RejectReason, assertion::verdict_count> reasons = {
     RejectReason::assertion_bad_signature, RejectReason::assertion_other_authority, RejectReason::assertion_expired,
     RejectReason::assertion_not_yet_valid};
 
-void believe(const net::IpPort& client, ClientAddress& result) {
+}  // namespace
+
+void believe_assertion(const net::IpPort& client, ClientAddress& result) {
   std::erase_if(result.hops, [](const Hop& hop) { return hop.reported_by == Provenance::header; });
   for (Hop& hop : result.hops) hop.verdict = HopVerdict::trusted;
   result.hops.push_back({client, Provenance::assertion, HopVerdict::client});
@@ -27,8 +29,6 @@ void believe(const net::IpPort& client, ClientAddress& result) {
   result.port = client.port;
   result.provenance = Provenance::assertion;
 }
-
-}  // namespace
 
 std::optional<Verdict> apply_assertion(const http::HeaderBlock& fields, const AssertionCheck& check,
                                        ClientAddress& result) {
@@ -46,7 +46,7 @@ std::optional<Verdict> apply_assertion(const http::HeaderBlock& fields, const As
     if (const auto parsed = assertion::parse(*text)) {
       verdict = assertion::verify(*parsed, check.keys, check.now, check.window, check.authority);
       if (verdict == Verdict::valid) {
-        believe(parsed->statement.client, result);
+        believe_assertion(parsed->statement.client, result);
         return verdict;
       }
     }

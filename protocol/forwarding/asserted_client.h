@@ -31,4 +31,7 @@ struct AssertionCheck {
 std::optional<assertion::Verdict> apply_assertion(const http::HeaderBlock& fields, const AssertionCheck& check,
                                                   ClientAddress& result);
 
+/// What a valid one does to `result`: the first rule of apply_assertion().
+void believe_assertion(const net::IpPort& client, ClientAddress& result);
+
 }  // namespace telltale::forwarding

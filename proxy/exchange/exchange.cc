@@ -347,6 +347,10 @@ void Exchange::record_for_explain() {
   // Nearly always the same: then the count of its users, which the workers share, is left alone.
   if (record.snapshot != connection_->snapshot) record.snapshot = connection_->snapshot;
   record.listener_index = connection_->listener_index;
+  record.asserted.reset();
+  if (resolved_.provenance == forwarding::Provenance::assertion) {
+    record.asserted = net::IpPort{*resolved_.address, resolved_.port};
+  }
   record.connection_number = connection_->number;
   record.obfuscation_key = &worker_.obfuscation_key;
   record.take_peer(connection_->peer);

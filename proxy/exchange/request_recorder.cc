@@ -6,6 +6,11 @@
 #include <cstring>
 
 namespace telltale::proxy {
+namespace {
+
+constexpr std::string_view not_kept = "(not kept)";
+
+}  // namespace
 
 void RecordedRequest::add(std::string_view piece) {
   std::memcpy(text_.data() + text_size_, piece.data(), piece.size());
@@ -33,12 +38,14 @@ void RecordedRequest::take_head(const http1::RequestHead& head, const forwarding
     const bool is_wanted = field.id == http::FieldId::via || field.id == http::FieldId::connection ||
                            forwarding::is_identity_name(field.id, field.name, trust);
     if (!is_wanted) continue;
-    if (!has_room(field.name.size() + field.value.size(), 2)) {
+    const bool is_secret = field.id == http::FieldId::x_telltale_client;
+    const std::string_view value = is_secret ? not_kept : field.value;
+    if (!has_room(field.name.size() + value.size(), 2)) {
       is_cut = true;
       continue;
     }
     add(field.name);
-    add(field.value);
+    add(value);
   }
 }
 

@@ -12,14 +12,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace telltale::proxy {
 
 /// What the decisions about one request, or about a connection that was closed before one, depended on: enough to
-/// explain them again (proxy/explain/). Of the head only the identity fields, Via and Connection, no query; 1 KiB in all, and as
-/// much of TLVs. Reused: in the steady state nothing is allocated.
+/// explain them again (proxy/explain/). Of the head only the identity fields, Via and Connection, no query; 1 KiB in
+/// all, and as much of TLVs. Reused: in the steady state nothing is allocated.
 class RecordedRequest {
  public:
   enum class Kind : std::uint8_t {
@@ -34,6 +35,7 @@ class RecordedRequest {
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t listener_index = 0;
   forwarding::PeerInfo peer;
+  std::optional<net::IpPort> asserted;  ///< the client, when a signed assertion was believed
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey* obfuscation_key = nullptr;  ///< the worker's
   const Endpoint* endpoint = nullptr;                           ///< the snapshot's; the one that was asked last
@@ -44,7 +46,8 @@ class RecordedRequest {
 
   /// Begins the record: with who sent it.
   void take_peer(const forwarding::PeerInfo& from);
-  /// Takes what is needed of a head. `trust` says which fields are identity fields.
+  /// Takes what is needed of a head; of a signed assertion only that it came, for whoever sees it can use it. `trust`
+  /// says which fields are identity fields.
   void take_head(const http1::RequestHead& head, const forwarding::HeaderTrust& trust);
   /// What was taken. `out` is cleared first.
   void give_head(http1::RequestHead& out) const;

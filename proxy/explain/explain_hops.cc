@@ -35,6 +35,7 @@ bool came(const http::HeaderBlock& fields, const HeaderTrust& trust) {
 /// Why the walk ended at its last hop.
 std::string why_client(const HeaderTrust& trust, const http::HeaderBlock& fields, const ClientAddress& client,
                        const std::optional<net::IpAddress>& last) {
+  if (client.provenance == Provenance::assertion) return "the signed assertion that came is valid";
   if (trust.kind == HeaderTrust::Kind::none) return "no header is believed (client_ip.header: none)";
   if (!client.header_believed) {
     const std::string not_trusted = "not in client_ip.trusted";
@@ -58,6 +59,7 @@ std::string why_trusted(const conf::ClientIp& client_ip, const forwarding::Hop& 
   if (next == Provenance::proxy_protocol) {
     return "its PROXY header is believed: " + describe_proxy_rule(client_ip, hop.address.address);
   }
+  if (next == Provenance::assertion) return "it brought a signed assertion";
   const HeaderTrust& trust = client_ip.header;
   const std::string range = range_of(trust.trusted, hop.address.address);
   if (!range.empty()) return "in client_ip.trusted (" + range + ")";

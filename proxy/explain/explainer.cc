@@ -1,5 +1,6 @@
 #include "proxy/explain/explainer.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/propagate.h"
 #include "protocol/http1/serializer.h"
@@ -177,16 +178,16 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
 
   forwarding::ClientAddress client;
   const auto refused = identify_client(input.listener, input.peer, request, client);
+  if (input.asserted) forwarding::believe_assertion(*input.asserted, client);
   explain_hops(input.listener, input.peer, request.fields, client, out);
   if (refused) {
     explain_reply(error_reply(400), refused.message(), out);
     return;
   }
   if (input.listener.client_ip.assertion && request.fields.has(http::FieldId::x_telltale_client)) {
-    out.notes.emplace_back(
-        "a signed assertion came (X-Telltale-Client); if it is valid, the client is who it names. `telltale verify` "
-        "says "
-        "so; no key is used here");
+    out.notes.emplace_back(input.asserted ? "a signed assertion came (X-Telltale-Client) and was valid"
+                                          : "a signed assertion came (X-Telltale-Client); if it is valid, the client "
+                                            "is who it names. `telltale verify` says so; no key is used here");
   }
   const conf::Route* route = input.routes.match(request.host(), request.path(), input.peer.tlvs);
   if (!explain_route(input, route, out)) return;

@@ -7,6 +7,8 @@
 #include "proxy/explain/explanation.h"
 #include "proxy/routing/route_table.h"
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace telltale::proxy {
@@ -19,6 +21,7 @@ struct ExplainedRequest {
   const forwarding::PeerInfo& peer;   ///< as the PROXY phase left it
   const http1::RequestHead& request;  ///< as the parser left it
   std::string_view scheme = "http";
+  std::optional<net::IpPort> asserted;  ///< the client, where a signed assertion was found valid
   std::uint64_t id_high = 0, id_low = 0;
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey& obfuscation_key;

@@ -57,6 +57,7 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
                    .routes = *snapshot.routes[recorded.listener_index],
                    .peer = recorded.peer,
                    .request = head,
+                   .asserted = recorded.asserted,
                    .id_high = recorded.id_high,
                    .id_low = recorded.id_low,
                    .connection_number = recorded.connection_number,

@@ -1,5 +1,6 @@
 #include "proxy/explain/offline.h"
 
+#include "protocol/forwarding/list.h"
 #include "protocol/http1/parser.h"
 #include "protocol/http1/serializer.h"
 #include "protocol/proxy_protocol/parser.h"
@@ -90,13 +91,14 @@ void explain_dropped(const OfflineRequest& request, const http1::RequestHead& he
   for (const auto& line : request.headers) {
     const std::string_view name = std::string_view(line).substr(0, line.find(':'));
     if (name.find('_') == std::string_view::npos) continue;
+    const auto value = forwarding::trim_ows(std::string_view(line).substr(std::min(line.size(), name.size() + 1)));
     const bool is_there = std::ranges::any_of(head.fields, [&](const auto& field) { return field.name == name; });
     if (is_there) continue;
     const http::FieldId id = http::field_id(name);
     const std::string why = id == http::FieldId::other ? "`_` in its name (limits.underscores)"
                                                        : "a backend may take it for " +
                                                              std::string(http::field_name(id)) + ": never passed on";
-    out.removed.push_back({std::string(name), line.substr(std::min(line.size(), name.size() + 1)), why});
+    out.removed.push_back({std::string(name), std::string(value), why});
   }
 }
 

@@ -39,6 +39,15 @@ TEST(RecordedRequest, KeepsWhatSaysWhoTheClientIsAndNothingElse) {
   EXPECT_EQ(record.peer.socket_peer->port, 5);
 }
 
+TEST(RecordedRequest, OfASignedAssertionOnlyThatItCame) {
+  RecordedRequest record;
+  record.take_peer({});
+  record.take_head(head("X-Telltale-Client: v1;kid=a;t=1;c=192.0.2.1:1;a=h;s=secret"), {});
+  http1::RequestHead out;
+  record.give_head(out);
+  EXPECT_EQ(text_of(out), "GET a.example /path|X-Telltale-Client=(not kept)");
+}
+
 TEST(RecordedRequest, IsBoundedAndSaysSo) {
   const std::string list(600, '1');
   std::string many;

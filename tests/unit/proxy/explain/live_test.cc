@@ -55,6 +55,18 @@ TEST(ExplainRecorded, SaysTheSameAsWasDecided) {
                                                     "X-Forwarded-For: 198.51.100.1, 10.0.0.7", "Via: 1.1 telltale"}));
 }
 
+TEST(ExplainRecorded, AClientThatWasAssertedIsTheClient) {
+  const auto of = snapshot();
+  RecordedRequest asserted = record(of, 2, 5);
+  asserted.asserted = net::IpPort{net::IpAddress::v4(192, 0, 2, 77), 9};
+  const Explanation e = explain_recorded(asserted);
+  EXPECT_EQ(e.client, "192.0.2.77");
+  EXPECT_EQ(e.provenance, "assertion");
+  ASSERT_EQ(e.hops.size(), 2u);
+  EXPECT_EQ(e.hops[0].verdict, "it brought a signed assertion");
+  EXPECT_EQ(e.hops[1].said_by, "X-Telltale-Client");
+}
+
 TEST(ExplainRecorded, RefusedHeadsAndClosedConnections) {
   const auto of = snapshot();
   RecordedRequest refused = record(of, 2, 5);

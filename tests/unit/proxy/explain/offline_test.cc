@@ -204,7 +204,7 @@ TEST(ExplainOffline, SaysWhatWasRefusedAndRemovedAndWhy) {
   for (const char* said : {"X-Forwarded-For: 6.6.6.6, 198.51.100.1 (read, and written anew by propagate)",
                            "X-Real-IP: 6.6.6.6 (only x-forwarded-for is believed (client_ip.header))",
                            "X-Forwarded-Proto: https (read beside x-forwarded-for, and written anew)",
-                           "x_real_ip:  7.7.7.7 (a backend may take it for x-real-ip: never passed on)"}) {
+                           "x_real_ip: 7.7.7.7 (a backend may take it for x-real-ip: never passed on)"}) {
     EXPECT_NE(removed.find(said), removed.npos) << said << "\nin\n" << removed;
   }
   EXPECT_EQ(removed.find("Accept"), removed.npos);
