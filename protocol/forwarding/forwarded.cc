@@ -163,9 +163,13 @@ std::optional<std::uint16_t> parse_node_port(std::string_view text) {
 }
 
 std::optional<Node> address_node(std::string_view address, std::uint16_t port) {
-  const auto ip = net::IpAddress::parse(address);
-  if (!ip) return std::nullopt;
-  return Node{Node::Kind::address, {*ip, port}, {}};
+  std::optional<Node> node;
+  if (const auto ip = net::IpAddress::parse(address)) {
+    node.emplace();
+    node->kind = Node::Kind::address;
+    node->address = {*ip, port};
+  }
+  return node;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include "protocol/forwarding/identity_headers.h"
 
+#include <cstring>
+
 namespace telltale::forwarding {
 namespace {
 
@@ -13,21 +15,27 @@ bool is_escaped(std::string_view text, std::size_t at) {
 
 constexpr std::size_t npos = std::string_view::npos;
 
+// string_view::rfind() looks at one octet at a time.
+std::size_t find_last(std::string_view text, char c) {
+  const void* const found = text.empty() ? nullptr : memrchr(text.data(), c, text.size());
+  return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : npos;
+}
+
 // Where the last comma outside quotes stands, npos for none. In a well-formed element the closing quote is the first
 // one met from the right, every quote inside is escaped, and the opening one is not, so both directions agree. An
 // unpaired quote swallows what is left of it, never what is right of it. Linear: nothing is searched twice.
 std::size_t last_comma_outside_quotes(std::string_view text) {
-  std::size_t comma = text.rfind(',');
+  std::size_t comma = find_last(text, ',');
   while (true) {
     const std::size_t after = comma == npos ? 0 : comma + 1;
-    const std::size_t closing = text.substr(after).rfind('"');
+    const std::size_t closing = find_last(text.substr(after), '"');
     if (closing == npos) return comma;  // the usual case
     text = text.substr(0, after + closing);
-    std::size_t opening = text.rfind('"');
-    while (opening != npos && is_escaped(text, opening)) opening = text.substr(0, opening).rfind('"');
+    std::size_t opening = find_last(text, '"');
+    while (opening != npos && is_escaped(text, opening)) opening = find_last(text.substr(0, opening), '"');
     if (opening == npos) return npos;
     text = text.substr(0, opening);
-    if (comma != npos && comma > opening) comma = text.rfind(',');
+    if (comma != npos && comma > opening) comma = find_last(text, ',');
   }
 }
 
@@ -47,7 +55,7 @@ bool ElementsFromRight::enter_line() {
 
 bool ElementsFromRight::next(std::string_view& element) {
   while (in_line_ || enter_line()) {
-    const std::size_t comma = syntax_ == ListSyntax::plain ? line_.rfind(',') : last_comma_outside_quotes(line_);
+    const std::size_t comma = syntax_ == ListSyntax::plain ? find_last(line_, ',') : last_comma_outside_quotes(line_);
     if (comma == npos) {
       element = trim_ows(line_);
       in_line_ = false;

@@ -18,6 +18,15 @@ constexpr int hex_value(char c) {
   return -1;
 }
 
+// The first group of an IPv6 address is at most four digits long: a colon is among the first five octets.
+bool begins_like_v6(std::string_view text) {
+  for (const char c : text.substr(0, 5)) {
+    if (c == ':') return true;
+    if (c == '.') return false;
+  }
+  return false;
+}
+
 // Exactly four decimal octets. A leading zero is refused: other software reads it as octal (CVE-2021-29922).
 bool parse_dotted_quad(std::string_view text, std::uint8_t* out) {
   std::size_t at = 0;
@@ -38,8 +47,9 @@ bool parse_dotted_quad(std::string_view text, std::uint8_t* out) {
 
 // RFC 4291 2.2, forms 1 to 3.
 bool parse_v6_text(std::string_view text, std::uint8_t (&out)[16]) {
-  std::size_t size = 0;  // octets written so far
-  std::size_t gap = 16;  // where `::` stood; 16: nowhere yet
+  constexpr std::size_t nowhere = 17;
+  std::size_t size = 0;       // octets written so far
+  std::size_t gap = nowhere;  // where `::` stood
   std::size_t at = 0;
   if (text.starts_with("::")) {
     gap = 0;
@@ -62,12 +72,12 @@ bool parse_v6_text(std::string_view text, std::uint8_t (&out)[16]) {
     if (at == text.size()) break;
     if (text[at++] != ':') return false;
     if (at < text.size() && text[at] == ':') {
-      if (gap != 16) return false;
+      if (gap != nowhere) return false;
       gap = size;
       if (++at == text.size()) break;
     }
   }
-  if (gap == 16) return size == 16;
+  if (gap == nowhere) return size == 16;
   if (size == 16) return false;  // `::` stands for at least one group
   std::copy_backward(out + gap, out + size, out + 16);
   std::fill(out + gap, out + 16 - (size - gap), std::uint8_t{0});
@@ -123,11 +133,10 @@ IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> octets) {
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   if (text.size() < 2 || text.size() > max_text_size) return std::nullopt;
-  // The first group of an IPv6 address is at most four digits long: a colon is among the first five.
-  if (text.substr(0, 5).find(':') == std::string_view::npos) {
-    std::uint8_t octets[4];
-    if (!parse_dotted_quad(text, octets)) return std::nullopt;
-    return v4(octets);
+  if (!begins_like_v6(text)) {
+    std::optional<IpAddress> ip(std::in_place);  // written where it is returned: this is done for every hop
+    if (!parse_dotted_quad(text, ip->octets_.data())) ip.reset();
+    return ip;
   }
   std::uint8_t octets[16];
   if (!parse_v6_text(text, octets)) return std::nullopt;

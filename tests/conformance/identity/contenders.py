@@ -115,10 +115,14 @@ class Contenders:
         self._stack.close()
 
 
-def proxy_header(source, version) -> bytes:
-    """For one of 127.0.0.0/8 or any other address."""
-    destination = ("2001:db8::80" if ":" in source else "203.0.113.140", 80)
-    return (proxy_v1 if version == 1 else proxy_v2)((source, 4711), destination)
+def proxy_header(source, kind) -> bytes:
+    """`kind`: v1, v2, or v2 with TLVs and a checksum; for source None UNKNOWN or LOCAL, which name nobody."""
+    if source is None:
+        return proxy_v1(None) if kind == "v1" else proxy_v2(None, command=0, crc=kind == "tlvs")
+    addresses = (source, 4711), ("2001:db8::80" if ":" in source else "203.0.113.140", 80)
+    if kind == "v1":
+        return proxy_v1(*addresses)
+    return proxy_v2(*addresses, tlvs=[(1, b"h2"), (0xE0, b"x" * 60)] if kind == "tlvs" else (), crc=kind == "tlvs")
 
 
 def request(chain, field) -> bytes:

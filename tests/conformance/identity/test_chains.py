@@ -109,8 +109,8 @@ class Chains(unittest.TestCase):
             for _ in range(CONNECTIONS):
                 peer, first, source = generator.peer(chance), b"", None
                 if rules.believes_proxy_from:
-                    source = str(ipaddress.ip_address(generator.address(chance)))
-                    first = proxy_header(source, chance.choice([1, 2]))
+                    source = generator.address(chance) if chance.random() < 0.9 else None
+                    first = proxy_header(source, chance.choice(["v1", "v2", "tlvs"]))
                 chains = [generator.chain(chance, rules, peer, source) for _ in range(REQUESTS)]
                 self.compare(name, chains, first)
         print(f"{self.asked} answers, seed {SEED}; differences by class:")
@@ -122,7 +122,7 @@ class Chains(unittest.TestCase):
         for name, deviation, lines in EXAMPLES:
             proxied = bool(generator.RULES[name].believes_proxy_from)
             peer, source = (STRANGER, NINE) if proxied else (TRUSTED_PEER, None)
-            first = proxy_header(source, 1) if proxied else b""
+            first = proxy_header(source, "v1") if proxied else b""
             before = {d: self.count(d) for _, d, _ in EXAMPLES}
             self.compare(name, [Chain(peer, tuple(lines), source)], first)
             if self.count(deviation) == before[deviation]:

@@ -51,6 +51,8 @@ TEST(IpAddress, ParsesStrictTextAndWritesRfc5952) {
       {"IPv6 first of equal runs is compressed", "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
       {"IPv6 gap for one group", "1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
       {"IPv6 gap for one group in front", "::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"},
+      {"IPv6 gap behind eight groups", "1:2:3:4:5:6:7:8::", ""},
+      {"IPv6 gap behind eight groups, mapped", "0:0:0:0:0:ffff:10.0.0.1::", ""},
       {"IPv6 gap for no group", "1:2:3:4::5:6:7:8", ""},
       {"IPv6 dotted tail", "64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
       {"IPv6 compatible, not mapped", "::192.0.2.33", "::c000:221"},
