@@ -192,13 +192,15 @@ Phase Exchange::response_phase() const { return status_ == 0 ? Phase::response_h
 /// Moves what there is of the response: heads, then the body, a piece only when the client took the last one. Tells what
 /// to wait for before the next call; none: it is complete, or failure_ says why not.
 Exchange::Wait Exchange::forward_response() {
-  for (unsigned pieces = 0;; ++pieces) {
+  // Heads do not count, and are few: what came behind one is only lent, so it must be read before anybody has a turn.
+  for (unsigned pieces = 0;;) {
     if (pieces == pieces_per_turn) return Wait::turn;
     if (client_full_ && !flush_client()) break;
     if (response_read_) {
       response_complete_ = true;
       return Wait::none;
     }
+    if (status_ != 0) ++pieces;
     const Progress got = status_ == 0 ? forward_head() : forward_body();
     // What is staged must not wait for what is not there yet.
     if (got == Progress::blocked && flush_client()) return Wait::backend;

@@ -272,6 +272,25 @@ class PooledConnections(ProxyTest):
         wait_until(lambda: proxy.metrics().sum("telltale_upstream_connections_idle") == 0, "the pool to drop it")
         self.assertEqual(proxy.get("/second", method="POST", body=b"x").body, b"1")
 
+    def test_a_connection_with_half_a_request_is_not_used_again(self):
+        """What is sent next would be taken for the rest of that body."""
+
+        def serve(connection):
+            while connection.peek(1):
+                request = connection.read_request_head()
+                connection.note(request)
+                connection.send(respond(413 if request.method == "POST" else 200, request.target))
+                if request.method == "POST":
+                    connection.read_exact(1000)
+
+        app = self.backend(serve)
+        proxy = self.start(config(service(app), workers=1))
+        with proxy.client() as client:
+            client.request("POST", "/early", [("Content-Length", "1000")])
+            client.send(b"x" * 10)
+            self.assertEqual(client.read_response().status, 413)
+        self.assertEqual(proxy.get("/next").body, b"/next")
+
     def test_backend_that_says_close_is_not_pooled(self):
         app = self.backend(lambda c: c.next_request() and c.send(respond(200, "x", [("Connection", "close")])))
         proxy = self.start(config(service(app), workers=1))

@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <sys/un.h>
@@ -58,6 +59,24 @@ class Http1SessionTest : public ::testing::Test {
                           boost::asio::detached);
     worker_.loop.run_once(0ms);
   }
+  /// To one backend, which has accepted the connection that a first request needs.
+  void start_with_backend() {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    const std::string path = "/tmp/telltale-session-test-" + std::to_string(::getpid()) + ".sock";
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    ::unlink(path.c_str());
+    const UniqueFd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listening.get(), 1), 0);
+    start("{listeners: [{listen: \"127.0.0.1:0\", service: s}], services: [{name: s, endpoints: [\"unix:" + path +
+          "\"]}]}");
+    send(request);
+    run_until(worker_.loop, [&] {
+      if (!backend_) backend_ = UniqueFd(::accept(listening.get(), nullptr, nullptr));
+      return static_cast<bool>(backend_);
+    });
+    ::unlink(path.c_str());
+  }
   static Awaitable<> serve(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
     co_await serve_http1(*connection, transactions);
   }
@@ -84,7 +103,8 @@ class Http1SessionTest : public ::testing::Test {
   std::atomic<std::size_t> total_{0}, listener_connections_{0};
   ConnectionTable table_{worker_, total_, 100};
   Http1TransactionPool transactions_{worker_};
-  UniqueFd client_;
+  static constexpr const char* request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  UniqueFd client_, backend_;
   int ours_ = -1;
 };
 
@@ -92,7 +112,7 @@ TEST_F(Http1SessionTest, PipelinedRequestsThatAreAnsweredAtOnceTakeTurnsWithTheR
   start(R"({listeners: [{listen: "127.0.0.1:0", routes: [{respond: {status: 200, body: x}}]}]})");
   constexpr std::size_t requests = 500;
   std::string octets;
-  for (std::size_t i = 0; i < requests; ++i) octets += "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (std::size_t i = 0; i < requests; ++i) octets += request;
   send(octets);
   std::size_t answers = 0, most = 0;
   run_until(worker_.loop, [&] {
@@ -104,34 +124,46 @@ TEST_F(Http1SessionTest, PipelinedRequestsThatAreAnsweredAtOnceTakeTurnsWithTheR
   EXPECT_LE(most, 64u) << "answers in one pass: what else is ready has to wait for them";
 }
 
-TEST_F(Http1SessionTest, AResponseThatNobodyBlocksTakesTurnsWithTheRest) {
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  const std::string path = "/tmp/telltale-session-test-" + std::to_string(::getpid()) + ".sock";
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  ::unlink(path.c_str());
-  const UniqueFd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(::listen(listening.get(), 1), 0);
-  start("{listeners: [{listen: \"127.0.0.1:0\", service: s}], services: [{name: s, endpoints: [\"unix:" + path +
-        "\"]}]}");
+TEST_F(Http1SessionTest, OctetsBehindAHeadAreReadBeforeOthersHaveATurn) {
+  start_with_backend();
+  for (int heads = 0; heads <= 32; ++heads) {
+    SCOPED_TRACE(std::to_string(heads) + " interim heads");
+    if (heads > 0) send(request);
+    std::string asked;
+    run_until(worker_.loop, [&] {
+      char octets[4096];
+      const ssize_t size = ::recv(backend_.get(), octets, sizeof octets, MSG_DONTWAIT);
+      if (size > 0) asked.append(octets, static_cast<std::size_t>(size));
+      return asked.ends_with("\r\n\r\n");
+    });
+    std::string response;
+    for (int i = 0; i < heads; ++i) response += "HTTP/1.1 103 Early Hints\r\n\r\n";
+    response += "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine";
+    ASSERT_EQ(::send(backend_.get(), response.data(), response.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(response.size()));
+    std::string got;
+    run_until(worker_.loop, [&] {
+      // As other connections do whose turn it is.
+      worker_.loop.post([this] { std::ranges::fill(worker_.loop.scratch(), 'x'); });
+      got += receive();
+      return got.find("\r\n\r\nmine") != std::string::npos || got.find('x') != std::string::npos;
+    });
+    EXPECT_TRUE(got.ends_with("\r\n\r\nmine")) << got;
+  }
+}
 
+TEST_F(Http1SessionTest, AResponseThatNobodyBlocksTakesTurnsWithTheRest) {
+  start_with_backend();
   constexpr int size = 6 << 20;
-  send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  UniqueFd backend;
-  run_until(worker_.loop, [&] {
-    if (!backend) backend = UniqueFd(::accept(listening.get(), nullptr, nullptr));
-    return static_cast<bool>(backend);
-  });
-  ::unlink(path.c_str());
   // As much as both ways hold at once: then nothing but the budget can end a pass.
   const int room = 4 * size;
-  if (::setsockopt(backend.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0 ||
+  if (::setsockopt(backend_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0 ||
       ::setsockopt(ours_, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0) {
     GTEST_SKIP() << "no right to make socket buffers as large as this needs (CAP_NET_ADMIN)";
   }
   std::string response = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
   response.append(size, 'x');
-  ASSERT_EQ(::send(backend.get(), response.data(), response.size(), MSG_NOSIGNAL),
+  ASSERT_EQ(::send(backend_.get(), response.data(), response.size(), MSG_NOSIGNAL),
             static_cast<ssize_t>(response.size()));
   std::size_t octets = 0, most = 0;
   run_until(worker_.loop, [&] {
