@@ -42,6 +42,8 @@ Awaitable<> Exchange::talk() {
     if (!for_client && status_ != 0) upstream_.expires_after(service_->conf().timeouts.response);
     Readiness& readiness = for_client ? client_->output() : upstream_.input();
     const auto [error] = co_await readiness.async_wait(as_result);
+    // Meanwhile the response's time may have passed with nobody waiting for it.
+    if (for_client && status_ == 0) time_response();
     if (!error || failure_) continue;  // failure_: the request pump's
     if (for_client) {
       client_failed(Phase::response_write, error);
