@@ -22,6 +22,12 @@ using namespace std::chrono_literals;
 /// A session on one end of a socket pair, and a loop whose every pass the test makes.
 class Http1SessionTest : public ::testing::Test {
  protected:
+  /// The session uses the table and the transactions to its end, as a worker's do.
+  void TearDown() override {
+    for (auto& pool : worker_.pools) pool->close_all();
+    worker_.loop.abort_all();
+    EXPECT_EQ(table_.size(), 0u);
+  }
   void start(const std::string& configuration) {
     auto loaded = conf::load_text(configuration);
     ASSERT_NE(loaded.model, nullptr) << configuration;
