@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace telltale::conf {
 namespace {
@@ -52,7 +51,6 @@ class ModelCheck {
     for (std::size_t i = 0; i < draft_.listeners.size(); ++i) {
       resolve_routes(i);
       check_shadowed(i);
-      check_trusted_backends(i);
     }
     check_unused();
     check_passed_tlvs();
@@ -66,8 +64,6 @@ class ModelCheck {
   void resolve_routes(std::size_t listener);
   void report_missing(std::size_t listener, std::size_t route);
   void check_shadowed(std::size_t listener);
-  void check_trusted_backends(std::size_t listener);
-  void check_trusted_service(std::size_t listener, std::size_t service);
   void check_unused();
   void check_passed_tlvs();
 
@@ -188,44 +184,12 @@ void ModelCheck::check_shadowed(std::size_t listener) {
   }
 }
 
-void ModelCheck::check_trusted_service(std::size_t listener, std::size_t service) {
-  const ListenerSource& source = draft_.listeners[listener];
-  const auto check = [&](const std::optional<net::IpAddress>& address) {
-    if (!address) return false;
-    const auto range = std::ranges::find_if(source.trusted.list, [&](const PlacedRange& each) {
-      return each.range.prefix_length() > 0 && each.range.contains(*address);
-    });
-    if (range == source.trusted.list.end()) return false;
-    diagnostics_.warning(
-        *range->place, item_path("listeners", listener, "client_ip.trusted[" + std::to_string(range->index) + "]"),
-        range->range.to_string() + " holds a backend of the service " + quote(draft_.model.services[service].name) +
-            " (" + address->to_string() + "): who gets hold of a backend can say who the client is",
-        "name only the hops in front");
-    return true;
-  };
-  const auto check_endpoint = [&](const Endpoint& endpoint) {
-    return endpoint.address.ip && check(endpoint.address.ip->address);
-  };
-  const Service& model = draft_.model.services[service];
-  if (std::ranges::any_of(model.endpoints, check_endpoint)) return;
-  for (const Node& node : model.nodes) {
-    if (check(net::IpAddress::parse(node.host)) || std::ranges::any_of(node.endpoints, check_endpoint)) return;
-  }
-}
-
-void ModelCheck::check_trusted_backends(std::size_t listener) {
-  if (draft_.listeners[listener].trusted.list.empty()) return;
-  std::unordered_set<std::size_t> checked;
-  for (const Route& route : draft_.model.listeners[listener].routes) {
-    if (route.service && checked.insert(*route.service).second) check_trusted_service(listener, *route.service);
-  }
-}
-
 void ModelCheck::check_unused() {
   for (std::size_t i = 0; i < draft_.services.size(); ++i) {
     if (used_[i] || draft_.services[i].name == nullptr || draft_.model.services[i].name.empty()) continue;
     diagnostics_.warning(*draft_.services[i].name, item_path("services", i, "name"),
-                         "no route leads to the service " + quote(draft_.model.services[i].name));
+                         "no route leads to the service " + quote(draft_.model.services[i].name),
+                         "name it in a route's `service`, or remove it");
   }
 }
 
@@ -255,6 +219,9 @@ void ModelCheck::check_passed_tlvs() {
 
 }  // namespace
 
-void check_model(Diagnostics& diagnostics, Draft& draft) { ModelCheck(diagnostics, draft).run(); }
+void check_model(Diagnostics& diagnostics, Draft& draft) {
+  ModelCheck(diagnostics, draft).run();
+  check_identity(diagnostics, draft);
+}
 
 }  // namespace telltale::conf

@@ -133,6 +133,13 @@ void check_service(ObjectReader& reader, const Service& service) {
   check_endpoints(reader, service);
   check_probe(reader, service);
   check_source_address(reader, service);
+  if (service.propagate.proxy_protocol && service.pool.max_idle_identities == 0) {
+    reader.warning(
+        "pool",
+        "with `max_idle_identities: 0` every request opens a connection: none that carried a PROXY header is "
+        "kept",
+        "remove max_idle_identities; such a connection only ever serves the client that it names");
+  }
   if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
     reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
                    "health: { http: /healthz, port: <healthCheckNodePort> }");

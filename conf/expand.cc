@@ -13,6 +13,7 @@ namespace {
 /// Writes block-style YAML.
 class Emitter {
  public:
+  explicit Emitter(Comments comments) : comments_(comments) {}
   void open(std::string_view key) {
     begin(key);
     out_ += '\n';
@@ -53,11 +54,17 @@ class Emitter {
     for (const std::string& value : values) all += (all.empty() ? "" : ", ") + quote_yaml(escape_environment(value));
     word(key, "[" + all + "]");
   }
-  void ranges(std::string_view key, const net::CidrSet& set) {
-    std::vector<std::string> values;
-    for (const net::Cidr& range : set.ranges()) values.push_back(range.to_string());
-    if (set.includes_unix()) values.emplace_back("unix");
+  void ranges(std::string_view key, const RangeList& given) {
+    std::vector<std::string> values = given.published;
+    for (const net::Cidr& range : given.ranges) values.push_back(range.to_string());
+    if (given.includes_unix) values.emplace_back("unix");
     list(key, values);
+  }
+  /// A line of its own before the next field.
+  void comment(std::string_view text) {
+    if (comments_ == Comments::none) return;
+    out_.append(depth_ - (item_ ? 2 : 0), ' ');
+    out_.append("# ").append(text).append("\n");
   }
 
   std::string take() { return std::move(out_); }
@@ -69,6 +76,7 @@ class Emitter {
     item_ = false;
     out_.append(key).append(":");
   }
+  Comments comments_;
   std::string out_;
   std::size_t depth_ = 0;
   bool item_ = false;
@@ -104,15 +112,42 @@ void write_process(Emitter& out, const Model& model) {
   out.duration("delay", model.drain.delay);
   out.duration("grace", model.drain.grace);
   out.close();
+  out.text_if_any("ranges", model.ranges_file);
 }
 
-void write_client_ip(Emitter& out, const ClientIp& client_ip) {
+void comment_on_preset(Emitter& out, const PresetUse& use) {
+  if (use.preset == nullptr) return;
+  const std::string name(use.preset->name);
+  std::string fields;
+  for (const auto& [used, field] : {std::pair(use.proxy_protocol, "proxy_protocol"), std::pair(use.header, "header"),
+                                    std::pair(use.trusted, "trusted"), std::pair(use.trusted_hops, "trusted_hops")}) {
+    if (used) fields += (fields.empty() ? "" : ", ") + std::string(field);
+  }
+  out.comment("behind: " + name + " (" + (fields.empty() ? "every field of it is written out" : "gives " + fields) +
+              ")");
+  out.comment("It sends: " + std::string(use.preset->sends) + ". " + std::string(use.preset->why));
+}
+
+/// What the names in a list stand for.
+void comment_on_lists(Emitter& out, const RangeList& list, const Model& model) {
+  for (const std::string& name : list.published) {
+    const PublishedList* found = model.ranges ? model.ranges->find(name) : nullptr;
+    if (found == nullptr) continue;
+    std::string text = name + (found->date.empty() ? "" : ", published " + found->date) + ":";
+    for (const net::Cidr& range : found->ranges) text += " " + range.to_string();
+    out.comment(text);
+  }
+}
+
+void write_client_ip(Emitter& out, const ClientIp& client_ip, const Model& model) {
   out.open("client_ip");
+  comment_on_preset(out, client_ip.behind);
   if (!client_ip.proxy_protocol.empty()) {
     out.open("proxy_protocol");
     for (const ProxyProtocolRule& rule : client_ip.proxy_protocol) {
       out.item();
-      out.ranges("from", rule.from);
+      comment_on_lists(out, rule.from_list, model);
+      out.ranges("from", rule.from_list);
       out.choice("policy", rule.policy);
       if (rule.version != ProxyVersions::any) out.choice("version", rule.version);
       out.close();
@@ -128,8 +163,10 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip) {
   if (header.kind != forwarding::HeaderTrust::Kind::x_forwarded_for || !header.trusted.empty()) {
     out.text("header", none ? "none" : header.name);
   }
-  out.ranges("trusted", header.trusted);
+  comment_on_lists(out, client_ip.trusted_list, model);
+  out.ranges("trusted", client_ip.trusted_list);
   out.number("trusted_hops", header.trusted_hops);
+  out.choice("on_invalid", header.on_invalid);
   if (client_ip.assertion) {
     out.open("assertion");
     out.text("key_file", client_ip.assertion->key_file);
@@ -188,7 +225,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.address("listen", listener.listen);
   out.word("protocol", "http");
   if (!listener.listen.ip) out.text("unix_mode", format_mode(listener.unix_mode));
-  write_client_ip(out, listener.client_ip);
+  write_client_ip(out, listener.client_ip, model);
   const ListenerLimits& limits = listener.limits;
   out.open("limits");
   out.size("max_head_bytes", limits.head.max_head_bytes);
@@ -363,8 +400,8 @@ void write_service(Emitter& out, const Service& service) {
 
 }  // namespace
 
-std::string expand(const Model& model) {
-  Emitter out;
+std::string expand(const Model& model, Comments comments) {
+  Emitter out(comments);
   write_process(out, model);
   out.open("listeners");
   for (const Listener& listener : model.listeners) write_listener(out, listener, model);

@@ -25,7 +25,7 @@ LoadResult unreadable(std::string why) {
 
 }  // namespace
 
-LoadResult load_text(std::string text, const Environment& environment) {
+LoadResult load_text(std::string text, const Environment& environment, const RangesLoader& ranges) {
   LoadResult result;
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
   result.text = std::move(text);
@@ -34,7 +34,7 @@ LoadResult load_text(std::string text, const Environment& environment) {
   Draft draft;
   if (tree.parse(result.text, diagnostics.list())) {
     const Environment& lookup = environment ? environment : Environment(process_environment);
-    Context context{diagnostics, lookup, result.text};
+    Context context{diagnostics, lookup, result.text, ranges};
     read_root(context, tree.root(), draft);
     check_model(diagnostics, draft);
     index_key_files(draft.model);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conf/model.h"
+#include "conf/published_ranges.h"
 
 #include <functional>
 #include <memory>
@@ -30,11 +31,14 @@ struct LoadResult {
   bool has_warnings() const;
 };
 
+/// Reads a ranges file; load_ranges() but for tests.
+using RangesLoader = std::function<RangesResult(const std::string& path)>;
+
 using Environment = std::function<std::optional<std::string>(std::string_view)>;
 
 /// Parses, expands ${ENV} and ${ENV:-default}, validates and resolves. Never throws for what the text says. Pure but
-/// for `environment` (the process's by default).
-LoadResult load_text(std::string text, const Environment& environment = {});
+/// for `environment` (the process's by default) and the file that `ranges:` names.
+LoadResult load_text(std::string text, const Environment& environment = {}, const RangesLoader& ranges = load_ranges);
 /// Likewise, from a file; an unreadable file is a diagnostic.
 LoadResult load_file(const std::string& path, const Environment& environment = {});
 

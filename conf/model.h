@@ -1,5 +1,7 @@
 #pragma once
 
+#include "conf/presets.h"
+#include "conf/published_ranges.h"
 #include "protocol/assertion/assertion.h"
 #include "protocol/forwarding/client_address.h"
 #include "protocol/forwarding/propagate.h"
@@ -32,12 +34,21 @@ struct Address {
 
 // ---- listeners ----
 
+/// Addresses as the file lists them. Published lists stand by their names, so that what they hold can change while the
+/// rest stays (conf/apply_ranges.h).
+struct RangeList {
+  std::vector<net::Cidr> ranges;
+  bool includes_unix = false;
+  std::vector<std::string> published;
+};
+
 enum class ProxyPolicy : std::uint8_t { forbid, ignore, accept, require };
 enum class ProxyVersions : std::uint8_t { any, v1, v2 };
 struct ProxyProtocolRule {
   net::CidrSet from;
   ProxyPolicy policy = ProxyPolicy::forbid;
   ProxyVersions version = ProxyVersions::any;  ///< the other one closes the connection
+  RangeList from_list;                         ///< what `from` comes from
 };
 
 /// Signed assertions that are believed, whoever brings them (protocol/assertion).
@@ -47,15 +58,23 @@ struct AssertionTrust {
   assertion::Window window;
 };
 
+/// Which fields of a ClientIp a preset filled in.
+struct PresetUse {
+  const Preset* preset = nullptr;  ///< null: no `behind`
+  bool proxy_protocol = false, header = false, trusted = false, trusted_hops = false;
+};
+
 /// How a listener learns who the client is.
 struct ClientIp {
+  PresetUse behind;
   std::vector<ProxyProtocolRule> proxy_protocol;  ///< first match by peer address decides; no match: forbid
   Milliseconds proxy_header_timeout{3000};
   std::size_t proxy_max_header_bytes = 4096;
   unsigned proxy_header_count = 1;
+  RangeList trusted_list;  ///< what header.trusted comes from
   forwarding::HeaderTrust header;
   std::optional<AssertionTrust> assertion;  ///< nullopt: none is believed
-  bool detect_source_loss = true;  ///< `source_loss: warn`
+  bool detect_source_loss = true;           ///< `source_loss: warn`
 };
 
 struct ListenerLimits {
@@ -215,6 +234,8 @@ struct Model {
   Log log;
   AccessLog access_log;
   Drain drain;
+  std::string ranges_file;                        ///< absolute; empty: the published ranges built in
+  std::shared_ptr<const PublishedRanges> ranges;  ///< what they were when this was loaded
   std::vector<Listener> listeners;
   std::vector<Service> services;
   std::vector<std::string> assertion_key_files;  ///< that any of them names, each once

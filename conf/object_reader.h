@@ -23,17 +23,27 @@ struct Context {
   Diagnostics& diagnostics;
   const Environment& environment;
   std::string_view file;  ///< its text, for columns inside a value
+  const RangesLoader& load_ranges;
+  /// The published ranges that names in a list of ranges mean. Null: the file could not be read, which was reported, so
+  /// that a name unknown for that reason is not.
+  std::shared_ptr<const PublishedRanges> ranges = shipped_ranges();
 };
 
 struct PlacedRange {
   net::Cidr range;
   const YamlNode* place;
-  std::size_t index;  ///< in the list
+  std::size_t index;           ///< in the list
+  std::string_view published;  ///< the name of the published list that it is of; empty: it stands there itself
 };
-/// A list of ranges with their places, for warnings about one of them.
+/// A list of ranges with their places, for warnings about one of them. Published lists are written out in it.
 struct Ranges {
   std::vector<PlacedRange> list;
   bool includes_unix = false;
+  std::vector<std::string> published;
+  std::string_view field;  ///< the field of `client_ip` that it was given in
+
+  bool empty() const { return list.empty() && !includes_unix && published.empty(); }
+  RangeList as_list() const;
   net::CidrSet set() const;
 };
 

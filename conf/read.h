@@ -22,6 +22,7 @@ struct ListenerSource {
   const YamlNode* listen = nullptr;  ///< null: none that is right
   std::vector<RouteSource> routes;   ///< as Listener::routes
   Ranges trusted;
+  std::vector<const YamlNode*> proxy_rules;  ///< as ClientIp::proxy_protocol, those that the file has
 };
 struct ServiceSource {
   const YamlNode* node = nullptr;
@@ -40,7 +41,17 @@ void read_root(Context& context, const YamlNode& root, Draft& draft);
 
 void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
                    ListenerSource& source);
-void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip, Ranges& trusted);
+void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip,
+                    ListenerSource& source);
+/// A preset and where its party is.
+struct Behind {
+  const Preset* preset = nullptr;  ///< null: no `behind`
+  Ranges from;                     ///< empty when the fields that would need it are written out
+  bool right = true;               ///< false: `from` is wrong or missing, which was reported
+};
+Behind read_behind(ObjectReader& client_ip);
+/// Adds the preset's rule unless the file has rules. False: none was added.
+bool fill_proxy_protocol(ObjectReader& reader, const Behind& behind, ClientIp& client_ip);
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source);
 
 void read_service(Context& context, const YamlNode& node, const Path& path, Service& service);
@@ -52,6 +63,10 @@ void read_assertion_trust(ObjectReader& client_ip, std::optional<AssertionTrust>
 /// Model::assertion_key_files, and who uses which.
 void index_key_files(Model& model);
 void read_propagate(Context& context, const YamlNode& node, const Path& path, forwarding::Propagate& propagate);
+
+/// What is legal and dangerous in how listeners find out who the client is and services tell it. Needs the routes'
+/// services resolved.
+void check_identity(Diagnostics& diagnostics, const Draft& draft);
 
 /// Resolves the routes' services and reports what no object can know by itself.
 void check_model(Diagnostics& diagnostics, Draft& draft);

@@ -19,10 +19,8 @@ bool holds_no_address(http::FieldId id) {
   return std::ranges::find(others, id) != std::end(others);
 }
 
-void read_header_name(ObjectReader& reader, forwarding::HeaderTrust& trust) {
+void set_header(forwarding::HeaderTrust& trust, std::string_view name) {
   using Kind = forwarding::HeaderTrust::Kind;
-  std::string name;
-  if (!reader.read("header", name)) return;
   if (name == "none") {
     trust.kind = Kind::none;
     trust.field = http::FieldId::other;
@@ -30,11 +28,6 @@ void read_header_name(ObjectReader& reader, forwarding::HeaderTrust& trust) {
     return;
   }
   const http::FieldId id = http::field_id(name);
-  if (!is_token(name)) return reader.error("header", quote(name) + " is not a header name", "like x-forwarded-for");
-  if (is_structural(id) || holds_no_address(id)) {
-    return reader.error("header", quote(name) + " does not hold a client's address",
-                        "x-forwarded-for, forwarded, or a header with a single address such as cf-connecting-ip");
-  }
   trust.field = id;
   trust.name = id == http::FieldId::other ? to_lower(name) : std::string(http::field_name(id));
   trust.kind = id == http::FieldId::x_forwarded_for ? Kind::x_forwarded_for
@@ -42,14 +35,46 @@ void read_header_name(ObjectReader& reader, forwarding::HeaderTrust& trust) {
                                                     : Kind::single_address;
 }
 
+void read_header_name(ObjectReader& reader, forwarding::HeaderTrust& trust) {
+  std::string name;
+  if (!reader.read("header", name)) return;
+  const http::FieldId id = http::field_id(name);
+  if (!is_token(name)) return reader.error("header", quote(name) + " is not a header name", "like x-forwarded-for");
+  if (is_structural(id) || holds_no_address(id)) {
+    return reader.error("header", quote(name) + " does not hold a client's address",
+                        "x-forwarded-for, forwarded, or a header with a single address such as cf-connecting-ip");
+  }
+  set_header(trust, name);
+}
+
+/// A preset that tells by PROXY alone says `header: none`; but `trusted` beside it names hops whose header is believed.
+void fill_header(ObjectReader& reader, ClientIp& client_ip) {
+  const Preset* preset = client_ip.behind.preset;
+  if (preset == nullptr || reader.has("header")) return;
+  if (preset->header == "none" && reader.has("trusted")) return;
+  set_header(client_ip.header, preset->header);
+  client_ip.behind.header = true;
+  if (preset->trusted_hops == 0 || reader.has("trusted_hops")) return;
+  client_ip.header.trusted_hops = preset->trusted_hops;
+  client_ip.behind.trusted_hops = true;
+}
+
 bool is_everyone(const net::Cidr& range) { return range.prefix_length() == 0; }
 
-void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& trusted) {
+/// Warns of each range that holds every address.
+void warn_of_everyone(ObjectReader& reader, const Ranges& ranges, std::string_view before, std::string_view after,
+                      std::string_view hint) {
+  for (const PlacedRange& each : ranges.list) {
+    if (!is_everyone(each.range)) continue;
+    const Path list(reader.path(), ranges.field);
+    reader.context().diagnostics.warning(*each.place, Path(list, each.index),
+                                         std::string(before) + each.range.to_string() + std::string(after),
+                                         std::string(hint));
+  }
+}
+
+void check_hops(ObjectReader& reader, const forwarding::HeaderTrust& trust, bool ranges_right) {
   using Kind = forwarding::HeaderTrust::Kind;
-  read_header_name(reader, trust);
-  const bool ranges_right = reader.read("trusted", trusted) || !reader.has("trusted");
-  trust.trusted = trusted.set();
-  reader.read("trusted_hops", trust.trusted_hops);
   if (trust.trusted_hops > 0) {
     if (trust.kind == Kind::none) {
       reader.error("trusted_hops", "there are no hops to count with `header: none`",
@@ -65,34 +90,47 @@ void read_trust(ObjectReader& reader, forwarding::HeaderTrust& trust, Ranges& tr
     reader.warning("header", "nobody is in `trusted`, so this header is never believed",
                    "add `trusted:` with the addresses of the hops in front");
   }
-  for (const PlacedRange& each : trusted.list) {
-    if (!is_everyone(each.range)) continue;
-    const Path list(reader.path(), "trusted");
-    reader.context().diagnostics.warning(*each.place, Path(list, each.index),
-                                         each.range.to_string() + " trusts everyone: any client can say who it is",
-                                         "name the addresses of the hops in front");
+}
+
+void read_trust(ObjectReader& reader, const Behind& behind, ClientIp& client_ip, Ranges& trusted) {
+  forwarding::HeaderTrust& trust = client_ip.header;
+  read_header_name(reader, trust);
+  bool ranges_right = reader.read("trusted", trusted) || !reader.has("trusted");
+  trusted.field = "trusted";
+  reader.read("trusted_hops", trust.trusted_hops);
+  reader.read("on_invalid", trust.on_invalid);
+  fill_header(reader, client_ip);
+  if (behind.preset != nullptr && behind.preset->tells == Preset::Tells::header && !reader.has("trusted")) {
+    trusted = behind.from;
+    ranges_right = behind.right;
+    client_ip.behind.trusted = true;
   }
+  client_ip.trusted_list = trusted.as_list();
+  trust.trusted = trusted.set();
+  check_hops(reader, trust, ranges_right);
+  warn_of_everyone(reader, trusted, "", " trusts everyone: any client can say who it is",
+                   "name the addresses of the hops in front");
+}
+
+void warn_of_open_policy(ObjectReader& reader, const Ranges& from, ProxyPolicy policy) {
+  if (policy != ProxyPolicy::accept && policy != ProxyPolicy::require) return;
+  warn_of_everyone(reader, from, "`" + std::string(word_of(policy)) + "` for ",
+                   ": anyone who can connect can say who the client is", "name the addresses of the load balancer");
 }
 
 void read_rule(Context& context, const YamlNode& node, const Path& path, ProxyProtocolRule& rule) {
   ObjectReader reader(context, node, path, schema::proxy_protocol_rule);
   Ranges from;
+  from.field = "from";
   const bool right = reader.read("from", from);
   reader.read("policy", rule.policy);
   if (reader.read("version", rule.version) && rule.policy == ProxyPolicy::forbid) {
     reader.warning("version", "has no effect: `forbid` refuses every version");
   }
+  rule.from_list = from.as_list();
   rule.from = from.set();
   if (right && rule.from.empty()) reader.error("from", "this rule is for nobody", "name addresses, or remove the rule");
-  if (rule.policy != ProxyPolicy::accept && rule.policy != ProxyPolicy::require) return;
-  for (const PlacedRange& each : from.list) {
-    if (!is_everyone(each.range)) continue;
-    const Path list(path, "from");
-    context.diagnostics.warning(*each.place, Path(list, each.index),
-                                "`" + std::string(word_of(rule.policy)) + "` for " + each.range.to_string() +
-                                    ": anyone who can connect can say who the client is",
-                                "name the addresses of the load balancer");
-  }
+  warn_of_open_policy(reader, from, rule.policy);
 }
 
 void read_identity_headers(ObjectReader& reader, ClientIp& client_ip) {
@@ -132,15 +170,21 @@ void read_timeouts(ObjectReader& listener, ListenerTimeouts& timeouts) {
 
 }  // namespace
 
-void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip, Ranges& trusted) {
+void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip,
+                    ListenerSource& source) {
   ObjectReader reader(context, node, path, schema::client_ip);
+  const Behind behind = read_behind(reader);
+  client_ip.behind.preset = behind.preset;
   reader.each("proxy_protocol", [&](const YamlNode& item, const Path& item_path, std::size_t) {
     read_rule(context, item, item_path, client_ip.proxy_protocol.emplace_back());
+    source.proxy_rules.push_back(&item);
   });
+  client_ip.behind.proxy_protocol = fill_proxy_protocol(reader, behind, client_ip);
+  if (client_ip.behind.proxy_protocol) warn_of_open_policy(reader, behind.from, ProxyPolicy::require);
   reader.read("proxy_header_timeout", client_ip.proxy_header_timeout);
   reader.read("proxy_max_header_bytes", client_ip.proxy_max_header_bytes);
   reader.read("proxy_header_count", client_ip.proxy_header_count);
-  read_trust(reader, client_ip.header, trusted);
+  read_trust(reader, behind, client_ip, source.trusted);
   read_assertion_trust(reader, client_ip.assertion);
   read_identity_headers(reader, client_ip);
   std::string source_loss;
@@ -161,7 +205,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
     reader.warning("unix_mode", "has no effect: this listener is not a Unix socket");
   }
   reader.object("client_ip", [&](const YamlNode& value, const Path& at) {
-    read_client_ip(context, value, at, listener.client_ip, source.trusted);
+    read_client_ip(context, value, at, listener.client_ip, source);
   });
   read_limits(reader, listener.limits);
   read_timeouts(reader, listener.timeouts);

@@ -76,6 +76,24 @@ void read_drain(ObjectReader& root, Drain& drain) {
   });
 }
 
+/// Before everything that may name one of its lists.
+void read_ranges(ObjectReader& root, Model& model) {
+  Context& context = root.context();
+  model.ranges = context.ranges;
+  std::string file;
+  if (!root.read("ranges", file)) return;
+  if (!file.starts_with('/')) {
+    root.error("ranges", quote(file) + " is not an absolute path", "it is followed wherever the process runs: /etc/…");
+    context.ranges = nullptr;
+    return;
+  }
+  RangesResult loaded = context.load_ranges(file);
+  if (!loaded.ranges) root.error("ranges", quote(file) + ": " + loaded.problem, "conf/ranges/published.txt is one");
+  context.ranges = loaded.ranges;
+  model.ranges = std::move(loaded.ranges);
+  model.ranges_file = std::move(file);
+}
+
 }  // namespace
 
 void read_root(Context& context, const YamlNode& root, Draft& draft) {
@@ -88,6 +106,7 @@ void read_root(Context& context, const YamlNode& root, Draft& draft) {
   read_log(reader, model.log);
   read_access_log(reader, model.access_log);
   read_drain(reader, model.drain);
+  read_ranges(reader, model);
   reader.each("services", [&](const YamlNode& node, const Path& item, std::size_t) {
     ServiceSource& source = draft.services.emplace_back();
     source.node = &node;

@@ -78,6 +78,27 @@ bool in_range(Context& context, const YamlNode& node, const Path& path, const Fi
   return false;
 }
 
+/// The name of a published list stands for its ranges.
+bool read_list_name(Context& context, const YamlNode& node, const Path& path, std::size_t index, std::string_view name,
+                    Ranges& out) {
+  if (context.ranges == nullptr) return false;
+  const PublishedList* list = context.ranges->find(name);
+  if (list == nullptr) {
+    std::vector<std::string_view> names;
+    std::string all;
+    for (const PublishedList& each : context.ranges->lists()) {
+      names.push_back(each.name);
+      all += (all.empty() ? "" : ", ") + each.name;
+    }
+    context.diagnostics.error(node, path, quote(name) + " is not an address range, nor a published list",
+                              did_you_mean(name, names, "the lists are " + all));
+    return false;
+  }
+  out.published.emplace_back(name);
+  for (const net::Cidr& range : list->ranges) out.list.push_back({range, &node, index, list->name});
+  return true;
+}
+
 bool list_wanted(Context& context, const YamlNode& node, const Path& path) {
   if (node.kind == YamlNode::Kind::sequence) return false;
   const std::string hint = node.kind == YamlNode::Kind::scalar ? "write [" + quote(node.text) + "]" : "";
@@ -86,6 +107,14 @@ bool list_wanted(Context& context, const YamlNode& node, const Path& path) {
 }
 
 }  // namespace
+
+RangeList Ranges::as_list() const {
+  RangeList out{{}, includes_unix, published};
+  for (const PlacedRange& each : list) {
+    if (each.published.empty()) out.ranges.push_back(each.range);
+  }
+  return out;
+}
 
 net::CidrSet Ranges::set() const {
   std::vector<net::Cidr> ranges;
@@ -199,9 +228,13 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
       out.includes_unix = true;
       continue;
     }
+    if (text && is_list_name(*text)) {
+      right = read_list_name(context, item, item_path, i, *text, out) && right;
+      continue;
+    }
     const auto range = text ? parsed(context, item, item_path, *text, parse_cidr(*text)) : std::nullopt;
     right = right && range;
-    if (range) out.list.push_back({*range, &item, i});
+    if (range) out.list.push_back({*range, &item, i, {}});
   }
   return right;
 }

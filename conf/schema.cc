@@ -86,6 +86,10 @@ constexpr Field root_fields[] = {
      .object = &schema::access_log,
      .meaning = "A line for each request."},
     {.name = "drain", .type = Type::object, .object = &schema::drain, .meaning = "How it ends."},
+    {.name = "ranges",
+     .type = Type::text,
+     .meaning = "A file of published address ranges instead of those built in; followed when it changes. An absolute "
+                "path."},
     {.name = "listeners",
      .type = Type::objects,
      .object = &schema::listener,

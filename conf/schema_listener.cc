@@ -1,5 +1,6 @@
 // The rows of `listeners:`.
 #include "conf/model.h"
+#include "conf/presets.h"
 #include "conf/schema.h"
 
 namespace telltale::conf {
@@ -45,10 +46,22 @@ constexpr Field assertion_trust_fields[] = {
      .meaning = "How far the signer's clock may be ahead of ours, in whole seconds."},
 };
 constexpr Field client_ip_fields[] = {
+    {.name = "behind",
+     .type = Type::word,
+     .words = preset_words,
+     .meaning =
+         "What stands in front: values for `proxy_protocol`, `header`, `trusted` and `trusted_hops`, by the table "
+         "of presets. A field that is written out is taken instead of the preset's."},
+    {.name = "from",
+     .type = Type::ranges,
+     .meaning =
+         "With `behind`: the addresses it connects from. Only where none are published, or to be used instead of "
+         "the published ones."},
     {.name = "proxy_protocol",
      .type = Type::objects,
      .object = &schema::proxy_protocol_rule,
-     .meaning = "Who sends a PROXY header. The first rule that contains the peer decides; no match: `forbid`."},
+     .meaning = "Who sends a PROXY header. The first rule that contains the peer decides; no match: `forbid`. After a "
+                "believed header, the rules are asked again about the hop that it named: see `proxy_header_count`."},
     {.name = "proxy_header_timeout",
      .type = Type::duration,
      .min = ms,
@@ -66,7 +79,9 @@ constexpr Field client_ip_fields[] = {
      .min = 1,
      .max = 8,
      .fallback = "1",
-     .meaning = "PROXY headers in a row that are read, from balancers in a chain; one more is a failure."},
+     .meaning = "Most PROXY headers in a row, from balancers in a chain. Each further one is reported by the hop that "
+                "the one before it named, and read only if `proxy_protocol` has a rule for that hop; one more is a "
+                "failure."},
     {.name = "header",
      .type = Type::text,
      .fallback = "x-forwarded-for",
@@ -90,6 +105,13 @@ constexpr Field client_ip_fields[] = {
      .meaning =
          "Signed assertions (`X-Telltale-Client`) that are believed, whoever brings them, above PROXY and header. "
          "Default: none."},
+    {.name = "on_invalid",
+     .type = Type::word,
+     .words = "stop|reject",
+     .fallback = "stop",
+     .meaning =
+         "What an entry of the believed header that is no address leads to. `stop`: the walk ends at the last good "
+         "hop. `reject`: 400."},
     {.name = "identity_headers",
      .type = Type::names,
      .fallback = "[]",

@@ -1,5 +1,6 @@
 // What the schema table says in other forms: words for people, the JSON Schema, the Markdown reference.
 #include "conf/loader.h"
+#include "conf/presets.h"
 #include "conf/schema.h"
 #include "conf/text.h"
 
@@ -62,7 +63,7 @@ std::string base_type(const Field& field) {
     case Type::ip:
       return "IP address";
     case Type::ranges:
-      return "list of address ranges, or `unix`";
+      return "list of address ranges, names of published lists, or `unix`";
     case Type::object:
       return "map";
     case Type::objects:
@@ -229,8 +230,7 @@ std::string describe_type(const Field& field) {
 }
 
 bool is_planned(std::string_view field) {
-  static constexpr std::array<std::string_view, 17> planned = {"behind",
-                                                               "tls",
+  static constexpr std::array<std::string_view, 16> planned = {"tls",
                                                                "session_affinity",
                                                                "node_name",
                                                                "preset",
@@ -283,6 +283,7 @@ std::string reference_markdown() {
              std::string(field.meaning) + " |\n";
     }
     out += "\n";
+    if (object == &schema::client_ip) out += presets_markdown();
   }
   return out;
 }

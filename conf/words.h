@@ -23,6 +23,10 @@ struct Words<ProxyVersions> {
   static constexpr std::array<std::string_view, 3> list = {"any", "v1", "v2"};
 };
 template <>
+struct Words<forwarding::OnInvalid> {
+  static constexpr std::array<std::string_view, 2> list = {"stop", "reject"};
+};
+template <>
 struct Words<http1::UnderscorePolicy> {
   static constexpr std::array<std::string_view, 3> list = {"pass", "drop", "reject"};
 };
@@ -72,11 +76,11 @@ constexpr std::optional<E> from_word(std::string_view word) {
 }
 
 /// The variables of an access log template: the fields of its JSON records.
-inline constexpr std::array<std::string_view, 27> access_log_variables = {
+inline constexpr std::array<std::string_view, 28> access_log_variables = {
     "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
     "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused"};
 
 /// Where the name of any received TLV may stand, for hints.
 inline constexpr std::string_view any_tlv_hint =

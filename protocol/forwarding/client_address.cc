@@ -50,7 +50,8 @@ class Walk {
       if (++entries > max_list_entries || elements.octets() > max_list_octets) return ResolveStatus::list_too_long;
       step(element, is_forwarded);
     }
-    return elements.octets() > max_list_octets ? ResolveStatus::list_too_long : ResolveStatus::ok;
+    if (elements.octets() > max_list_octets) return ResolveStatus::list_too_long;
+    return state_ == State::stopped ? ResolveStatus::invalid : ResolveStatus::ok;
   }
 
  private:
@@ -78,17 +79,31 @@ class Walk {
   unsigned taken_ = 0;
 };
 
-void read_single_address(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
+ResolveStatus read_single_address(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
   std::optional<std::string_view> value;
   for (const http::HeaderBlock::Field field : fields) {
     if (!is_believed_header(field.id, field.name, trust)) continue;
-    if (value) return reject(result, field.value, RejectReason::malformed);
+    if (value) {
+      reject(result, field.value, RejectReason::malformed);
+      return ResolveStatus::invalid;
+    }
     value = field.value;
   }
-  if (!value) return;
+  if (!value) return ResolveStatus::ok;
   const auto address = parse_address_entry(trim_ows(*value));
-  if (!address) return reject(result, *value, RejectReason::not_an_address);
+  if (!address) {
+    reject(result, *value, RejectReason::not_an_address);
+    return ResolveStatus::invalid;
+  }
   result.hops.push_back({*address, Provenance::header, HopVerdict::trusted});
+  return ResolveStatus::ok;
+}
+
+ResolveStatus read_header(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
+  const ResolveStatus status = trust.kind == HeaderTrust::Kind::single_address
+                                   ? read_single_address(fields, trust, result)
+                                   : Walk(trust, result).run(fields);
+  return status == ResolveStatus::invalid && trust.on_invalid == OnInvalid::stop ? ResolveStatus::ok : status;
 }
 
 void reject_unbelieved(const http::HeaderBlock& fields, const HeaderTrust& trust, ClientAddress& result) {
@@ -124,11 +139,50 @@ std::string_view to_string(Provenance provenance) {
   return {};
 }
 
+std::string_view to_string(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::peer_not_trusted:
+      return "peer_not_trusted";
+    case RejectReason::not_an_address:
+      return "not_an_address";
+    case RejectReason::beyond_client:
+      return "beyond_client";
+    case RejectReason::malformed:
+      return "malformed";
+    case RejectReason::list_too_long:
+      return "list_too_long";
+    case RejectReason::assertion_malformed:
+      return "assertion_malformed";
+    case RejectReason::assertion_unknown_key:
+      return "assertion_unknown_key";
+    case RejectReason::assertion_bad_signature:
+      return "assertion_bad_signature";
+    case RejectReason::assertion_other_authority:
+      return "assertion_other_authority";
+    case RejectReason::assertion_expired:
+      return "assertion_expired";
+    case RejectReason::assertion_not_yet_valid:
+      return "assertion_not_yet_valid";
+  }
+  return {};
+}
+
+const Rejected* refusal_of(const ClientAddress& client) {
+  for (const Rejected& each : client.rejected) {
+    const bool is_of_header = static_cast<std::size_t>(each.reason) < header_reject_reason_count;
+    if (is_of_header && each.reason != RejectReason::beyond_client) return &each;
+  }
+  return nullptr;
+}
+
 ResolveStatus resolve_client_address(const PeerInfo& peer, const http::HeaderBlock& fields, const HeaderTrust& trust,
                                      ClientAddress& result) {
   result.clear();
   if (result.hops.capacity() < usual_hops) result.hops.reserve(usual_hops);
   if (peer.socket_peer) result.hops.push_back({*peer.socket_peer, Provenance::socket, HopVerdict::trusted});
+  for (const net::IpPort& each : peer.proxy_hops) {
+    result.hops.push_back({each, Provenance::proxy_protocol, HopVerdict::trusted});
+  }
   if (peer.proxy_source) result.hops.push_back({*peer.proxy_source, Provenance::proxy_protocol, HopVerdict::trusted});
   const std::size_t known_hops = result.hops.size();
 
@@ -140,15 +194,14 @@ ResolveStatus resolve_client_address(const PeerInfo& peer, const http::HeaderBlo
   if (trust.kind != HeaderTrust::Kind::none && fields.has(trust.field)) {
     if (!result.header_believed) {
       reject_unbelieved(fields, trust, result);
-    } else if (trust.kind == HeaderTrust::Kind::single_address) {
-      read_single_address(fields, trust, result);
     } else {
-      status = Walk(trust, result).run(fields);
+      status = read_header(fields, trust, result);
     }
   }
-  if (status != ResolveStatus::ok) {
-    result.hops.resize(known_hops, Hop{});
+  if (status != ResolveStatus::ok) result.hops.resize(known_hops, Hop{});
+  if (status == ResolveStatus::list_too_long) {
     result.rejected.clear();
+    reject(result, {}, RejectReason::list_too_long);
   }
   conclude(result);
   return status;

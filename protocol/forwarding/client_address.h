@@ -29,7 +29,10 @@ struct PeerInfo {
   std::optional<net::IpPort> socket_local;       ///< the address it aimed at
   std::optional<net::IpPort> proxy_source;       ///< from a believed PROXY header
   std::optional<net::IpPort> proxy_destination;  ///< likewise
-  bool has_proxy_header = false;                 ///< one was believed, LOCAL included
+  /// When several PROXY headers were believed: the hops that the first ones named, from us outwards; proxy_source is
+  /// what the last one named. Empty for none or one, so that a connection allocates nothing for it.
+  std::vector<net::IpPort> proxy_hops;
+  bool has_proxy_header = false;  ///< one was believed, LOCAL included
   /// The TLVs of the believed PROXY headers, that of the nearest hop first: read them by name (tlv_names.h). Well
   /// formed.
   std::string tlvs;
@@ -38,6 +41,10 @@ struct PeerInfo {
   const std::optional<net::IpPort>& hop() const { return proxy_source ? proxy_source : socket_peer; }
   const std::optional<net::IpPort>& destination() const { return proxy_destination ? proxy_destination : socket_local; }
 };
+
+/// What to do about a believed header whose next token from the right is no address: end the walk at the last good hop,
+/// or refuse the request.
+enum class OnInvalid : std::uint8_t { stop, reject };
 
 /// The one header that is believed, and from whom (identity.md, layer 3).
 struct HeaderTrust {
@@ -49,6 +56,7 @@ struct HeaderTrust {
   /// The alternative to CIDRs for the walk: exactly this many hops wrote the list, counted from the right; the peer
   /// must still be in `trusted`. 0 = walk by CIDR.
   unsigned trusted_hops = 0;
+  OnInvalid on_invalid = OnInvalid::stop;
   /// More names that claim to say who the client is (`identity_headers` in the configuration), to be treated like those
   /// of the registry.
   std::vector<std::string> extra_identity_names;
@@ -65,7 +73,8 @@ enum class RejectReason : std::uint8_t {
   peer_not_trusted,  ///< the header came from a hop whose header is not believed
   not_an_address,    ///< `unknown`, an obfuscated identifier, garbage: the walk ended here
   beyond_client,     ///< left of the first untrusted address: anyone may have written it
-  malformed,         ///< the header could not be parsed
+  malformed,         ///< the header could not be parsed, or a single-address header came on more than one line
+  list_too_long,     ///< more than max_list_entries, or max_list_octets
   // A signed assertion that is not believed (asserted_client.h), as assertion::Verdict has it.
   assertion_malformed,
   assertion_unknown_key,
@@ -74,6 +83,11 @@ enum class RejectReason : std::uint8_t {
   assertion_expired,
   assertion_not_yet_valid,
 };
+/// Of those that are about the believed header, which stand first.
+inline constexpr std::size_t header_reject_reason_count = 5;
+/// `peer_not_trusted` and so on: for logs, metric labels and explanations.
+std::string_view to_string(RejectReason reason);
+
 struct Rejected {
   std::string token;  ///< at most 64 octets of it
   RejectReason reason;
@@ -95,13 +109,19 @@ struct ClientAddress {
   }
 };
 
-/// Too many entries or octets in the believed header: the request must be answered 400.
-enum class ResolveStatus : std::uint8_t { ok, list_too_long };
+/// What is wrong with the forwarding header of a request, if anything: the first rejected entry of it that is more than
+/// leftovers beyond the client. nullptr: nothing.
+const Rejected* refusal_of(const ClientAddress& client);
+
+/// list_too_long: too many entries or octets in the believed header. invalid: an entry of it that the walk came to is
+/// no address, and OnInvalid::reject. Either way the request must be answered 400.
+enum class ResolveStatus : std::uint8_t { ok, list_too_long, invalid };
 inline constexpr std::size_t max_list_entries = 64;
 inline constexpr std::size_t max_list_octets = 8192;
 
 /// Works out who the client is. Writes to `result` (cleared first) so that its capacity is reused: no allocation in
-/// the common case. On list_too_long the result holds what layers 1 and 2 say. Pure and thread safe.
+/// the common case. Unless it returns ok, the result holds what layers 1 and 2 say, and `rejected` why. Pure and thread
+/// safe.
 ///
 /// With trusted_hops, a list shorter than that was written by trusted hops alone, so its leftmost entry is the client.
 /// A single-address header on more than one line is refused as malformed: nobody can tell which line the hop wrote.

@@ -31,7 +31,7 @@ int run_check(const CheckOptions& options, std::ostream& out, std::ostream& err)
   if (result.model != nullptr) check_preconditions(*result.model, result.diagnostics);
   err << conf::render(result, options.file);
   const bool usable = result.model != nullptr && !result.has_errors();
-  if (usable && options.expand) out << conf::expand(*result.model);
+  if (usable && options.expand) out << conf::expand(*result.model, conf::Comments::why);
   (usable && !options.expand ? out : err) << options.file << ": " << summary(result) << '\n';
   if (!usable) return 2;
   return options.strict && result.has_warnings() ? 1 : 0;

@@ -65,6 +65,11 @@ void Listener::stop() {
 
 void Listener::start() { boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception); }
 
+void Listener::use(std::shared_ptr<const Snapshot> snapshot) {
+  context_.listener = &snapshot->model->listeners[context_.listener_index];
+  context_.snapshot = std::move(snapshot);
+}
+
 Awaitable<> Listener::accept_loop() {
   for (;;) {
     for (int count = 0; socket_ != nullptr && socket_->readable() && count < accepts_per_event; ++count) {

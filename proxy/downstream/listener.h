@@ -17,6 +17,8 @@ class Listener {
            conf::Address address);
 
   void start();
+  /// For connections accepted from now on.
+  void use(std::shared_ptr<const Snapshot> snapshot);
   /// No further connection is accepted; the kernel refuses new ones when the last worker's socket is closed.
   void stop();
 

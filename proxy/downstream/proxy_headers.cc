@@ -38,6 +38,7 @@ bool believe(forwarding::PeerInfo& peer, proxy_protocol::Header&& header) {
     peer.tlvs += header.tlvs;
   }
   if (header.command != proxy_protocol::Command::proxy || !header.source) return false;
+  if (peer.proxy_source) peer.proxy_hops.push_back(*peer.proxy_source);
   peer.proxy_source = header.source;
   peer.proxy_destination = header.destination;
   return true;

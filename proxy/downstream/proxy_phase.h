@@ -4,6 +4,8 @@
 #include "proxy/downstream/connection.h"
 #include "proxy/net/event_loop.h"
 
+#include <string_view>
+
 namespace telltale::proxy {
 
 /// Reads the PROXY headers that this peer must or may send by its rule, within the header timeout, and writes what they

@@ -108,7 +108,9 @@ forwarding::RequestFacts Exchange::facts() const {
 bool Exchange::decide() {
   const auto& request = client_->request();
   const auto& listener = *connection_->listener;
-  if (const error_code refused = identify_client(listener, connection_->peer, request, resolved_)) {
+  const error_code refused = identify_client(listener, connection_->peer, request, resolved_);
+  if (!resolved_.rejected.empty()) count_refusal();
+  if (refused) {
     request_failed(Phase::request_head, refused, 400);
     return false;
   }
@@ -246,6 +248,12 @@ const http::HeaderBlock& Exchange::request_trailers() {
   keep_trailers(received, connection_->listener->client_ip.header, connection_->listener->limits.head.underscores,
                 service_->conf().propagate, trailers_);
   return trailers_;
+}
+
+void Exchange::count_refusal() {
+  if (const auto* refusal = forwarding::refusal_of(resolved_)) {
+    connection_->metrics->header_refusals[static_cast<std::size_t>(refusal->reason)].add();
+  }
 }
 
 bool Exchange::too_large() const {

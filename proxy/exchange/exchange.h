@@ -64,6 +64,7 @@ class Exchange {
   std::chrono::milliseconds input_timeout() const;  ///< without an octet from the client, when one is due
   Progress forward_request_piece();
   bool too_large() const;
+  void count_refusal();
   const http::HeaderBlock& request_trailers();  ///< those that may go on
   enum class Wait : std::uint8_t { none, backend, client, turn };  ///< turn: others are ready too
   void expect_response();

@@ -10,12 +10,12 @@
 
 namespace telltale::proxy {
 
-/// One loaded configuration with what was built from it. Immutable but for the health verdicts; shared by the workers,
-/// pinned by every request under way.
+/// One configuration with what was built from it. Immutable but for the health verdicts; shared by the workers, pinned
+/// by every connection. The next one replaces it whole; what did not change is in both.
 struct Snapshot {
   std::shared_ptr<const conf::Model> model;
   std::vector<std::unique_ptr<RouteTable>> routes;  ///< of each listener
-  std::vector<std::unique_ptr<Service>> services;
+  std::vector<std::shared_ptr<Service>> services;
   std::size_t endpoint_count = 0;
   /// Of each listener: the nodes of its services and this machine's gateways, which are no clients.
   std::vector<std::unordered_set<net::IpAddress>> infrastructure;

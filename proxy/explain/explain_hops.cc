@@ -76,6 +76,9 @@ std::string describe(RejectReason reason, const std::string& hop) {
       return "left of the client: anyone may have written it";
     case RejectReason::malformed:
       return "it cannot be read, so nobody can tell what the hop wrote";
+    case RejectReason::list_too_long:
+      return "more than " + std::to_string(forwarding::max_list_entries) + " entries or " +
+             std::to_string(forwarding::max_list_octets) + " octets: 400";
     default:  // of an assertion: not judged here
       break;
   }

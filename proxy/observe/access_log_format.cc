@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, field_count> field_names = {
     "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
     "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure"};
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused"};
 
 void append_number(LineBuilder& out, std::uint64_t value) {
   char text[20];
@@ -117,6 +117,16 @@ void write_failure(Style style, const AccessRecord& record) {
   style.string(record.failure.error.message());
 }
 
+/// Why the forwarding header was not believed, or not to its end: the reason and what it was said of.
+template <class Style>
+void write_refusal(Style style, const forwarding::ClientAddress* client) {
+  const auto* refusal = client != nullptr ? forwarding::refusal_of(*client) : nullptr;
+  if (refusal == nullptr) return style.nothing();
+  std::string text(forwarding::to_string(refusal->reason));
+  if (!refusal->token.empty()) text.append(": ").append(refusal->token);
+  style.string(text);
+}
+
 template <class Style>
 void write_field(Style style, AccessField field, const AccessRecord& record, Timestamp& timestamp) {
   switch (field) {
@@ -178,6 +188,8 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return record.failure ? style.string(to_string(record.failure.phase)) : style.nothing();
     case AccessField::failure:
       return write_failure(style, record);
+    case AccessField::client_refused:
+      return write_refusal(style, record.client);
     case AccessField::count_:
       return;
   }

@@ -44,6 +44,7 @@ enum class AccessField : std::uint8_t {
   failure_side,
   failure_phase,
   failure,
+  client_refused,
   count_
 };
 std::span<const std::string_view> access_field_names();

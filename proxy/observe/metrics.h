@@ -1,5 +1,9 @@
 #pragma once
 
+#include "protocol/assertion/assertion.h"
+#include "protocol/forwarding/client_address.h"
+#include "protocol/proxy_protocol/parser.h"
+
 #include <boost/system/error_code.hpp>
 
 #include <array>
@@ -9,9 +13,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "protocol/assertion/assertion.h"
-#include "protocol/proxy_protocol/parser.h"
 
 namespace telltale::proxy {
 
@@ -67,6 +68,8 @@ struct ListenerMetrics {
   std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;  ///< malformed: see below
   std::array<Counter, proxy_protocol::error_count> malformed_proxy_headers;  ///< by the parser's error, from 0
   Counter bad_requests;
+  /// Requests whose forwarding header was not believed, or not to its end, by forwarding::RejectReason.
+  std::array<Counter, forwarding::header_reject_reason_count> header_refusals;
   std::array<Counter, assertion::verdict_count> assertions;  ///< signed ones that came in, by assertion::Verdict
 
   /// `error`: the parser's, for malformed.

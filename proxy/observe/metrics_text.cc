@@ -11,7 +11,7 @@ namespace telltale::proxy {
 namespace {
 
 using Workers = std::span<WorkerMetrics* const>;
-using Services = std::span<const std::unique_ptr<Service>>;
+using Services = std::span<const std::shared_ptr<Service>>;
 
 constexpr std::array<std::string_view, 6> code_classes = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 constexpr std::array<HealthState, 4> health_states = {HealthState::unknown, HealthState::healthy, HealthState::draining,
@@ -100,13 +100,16 @@ void write_proxy_failures(PrometheusWriter& writer, Workers workers, std::span<c
     for (std::size_t cause = 1; cause < static_cast<std::size_t>(ProxyFailure::count_); ++cause) {
       const std::string_view name = to_string(static_cast<ProxyFailure>(cause));
       if (name == malformed) continue;
-      writer.sample({{"listener", names[i]}, {"cause", name}},
-                    sum(i, [&](const ListenerMetrics& metrics) -> const Counter& { return metrics.proxy_failures[cause]; }));
+      writer.sample(
+          {{"listener", names[i]}, {"cause", name}},
+          sum(i, [&](const ListenerMetrics& metrics) -> const Counter& { return metrics.proxy_failures[cause]; }));
     }
     for (std::size_t error = 0; error < proxy_protocol::error_count; ++error) {
       const std::string_view label = proxy_protocol::error_label(static_cast<proxy_protocol::Error>(error + 1));
       writer.sample({{"listener", names[i]}, {"cause", malformed}, {"error", label}},
-                    sum(i, [&](const ListenerMetrics& metrics) -> const Counter& { return metrics.malformed_proxy_headers[error]; }));
+                    sum(i, [&](const ListenerMetrics& metrics) -> const Counter& {
+                      return metrics.malformed_proxy_headers[error];
+                    }));
     }
   }
 }
@@ -132,6 +135,22 @@ void write_assertions(PrometheusWriter& writer, Workers workers, std::span<const
         if (i < worker->listeners.size()) sum += worker->listeners[i]->assertions[verdict].value();
       }
       writer.sample({{"listener", names[i]}, {"verdict", to_string(static_cast<assertion::Verdict>(verdict))}}, sum);
+    }
+  }
+}
+
+void write_header_refusals(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  writer.family("telltale_client_header_refusals_total", "counter",
+                "Requests whose forwarding header was not believed, or not to its end, by the first reason.");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t reason = 0; reason < forwarding::header_reject_reason_count; ++reason) {
+      const auto each = static_cast<forwarding::RejectReason>(reason);
+      if (each == forwarding::RejectReason::beyond_client) continue;  // what anybody may write there is no news
+      std::uint64_t sum = 0;
+      for (const WorkerMetrics* worker : workers) {
+        if (i < worker->listeners.size()) sum += worker->listeners[i]->header_refusals[reason].value();
+      }
+      writer.sample({{"listener", names[i]}, {"reason", to_string(each)}}, sum);
     }
   }
 }
@@ -229,6 +248,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
   write_listeners(writer, workers, listener_names);
   write_proxy_failures(writer, workers, listener_names);
+  write_header_refusals(writer, workers, listener_names);
   write_assertions(writer, workers, listener_names);
   write_source_loss(writer, listener_names, source_loss);
   const std::vector<ServiceRow> rows = make_rows(workers, services);

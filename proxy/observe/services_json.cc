@@ -58,7 +58,7 @@ json::object render(const Service& service) {
 
 }  // namespace
 
-std::string render_services(std::span<const std::unique_ptr<Service>> services) {
+std::string render_services(std::span<const std::shared_ptr<Service>> services) {
   json::array out;
   for (const auto& service : services) out.push_back(render(*service));
   return json::serialize(out) + '\n';

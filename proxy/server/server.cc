@@ -1,5 +1,6 @@
 #include "proxy/server/server.h"
 
+#include "conf/apply_ranges.h"
 #include "proxy/explain/live.h"
 #include "proxy/net/gateways.h"
 #include "proxy/net/transparent_source.h"
@@ -9,6 +10,7 @@
 #include "proxy/upstream/service_builder.h"
 
 #include <boost/asio/post.hpp>
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -67,7 +69,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   for (const int signal : handled_signals) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
   check_transparent_source();
-  build_snapshot();
+  build_services();
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
   bind_listeners(sockets, sockets.size());
   const KeyFiles::KeySets keys = key_files_.take_keys();
@@ -75,6 +77,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
     workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(of_worker), counts_, make_log_(), keys));
   }
   start_admin();
+  watch_ranges();
 }
 
 Server::~Server() {
@@ -97,19 +100,63 @@ void Server::check_transparent_source() const {
   }
 }
 
-void Server::build_snapshot() {
-  snapshot_ = std::make_shared<Snapshot>();
-  snapshot_->model = model_;
+/// The first snapshot.
+void Server::build_services() {
   auto built = ServiceBuilder::build(model_->services);
+  checker_ = std::make_unique<HealthChecker>(control_, std::move(built.probe_targets));
+  for (std::size_t i = 0; i < model_->listeners.size(); ++i) counts_.listener_connections.emplace_back(0);
+  snapshot_ = std::make_shared<Snapshot>();
   snapshot_->services = std::move(built.services);
   snapshot_->endpoint_count = built.endpoint_count;
-  const auto gateways = read_gateways();
-  for (const auto& listener : model_->listeners) {
-    snapshot_->infrastructure.push_back(infrastructure_of(*model_, listener, gateways));
-    snapshot_->routes.push_back(std::make_unique<RouteTable>(listener.routes));
-    counts_.listener_connections.emplace_back(0);
+  gateways_ = read_gateways();
+  snapshot_ = make_snapshot(model_);
+}
+
+/// For a model whose services are those of the current one: services, and with them pools, balancers and health, are
+/// shared with it.
+std::shared_ptr<Snapshot> Server::make_snapshot(std::shared_ptr<const conf::Model> model) const {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->services = snapshot_->services;
+  snapshot->endpoint_count = snapshot_->endpoint_count;
+  for (const auto& listener : model->listeners) {
+    snapshot->infrastructure.push_back(infrastructure_of(*model, listener, gateways_));
+    snapshot->routes.push_back(std::make_unique<RouteTable>(listener.routes));
   }
-  checker_ = std::make_unique<HealthChecker>(control_, std::move(built.probe_targets));
+  snapshot->model = std::move(model);
+  return snapshot;
+}
+
+/// From here on connections that are accepted get this one; those that are open keep theirs.
+void Server::publish(std::shared_ptr<Snapshot> snapshot) {
+  snapshot_ = std::move(snapshot);
+  model_ = snapshot_->model;
+  for (auto& worker : workers_) worker->use(snapshot_);
+}
+
+void Server::watch_ranges() {
+  if (model_->ranges_file.empty()) return;
+  ranges_watcher_ = std::make_unique<FileWatcher>(control_, model_->ranges_file, [this] { reload_ranges(); });
+}
+
+/// The last good ranges stay in force until the file is right again.
+void Server::reload_ranges() {
+  conf::RangesResult loaded = conf::load_ranges(model_->ranges_file);
+  std::shared_ptr<const conf::Model> changed;
+  if (loaded.ranges != nullptr) {
+    if (*loaded.ranges == *model_->ranges) return;
+    changed = conf::with_ranges(*model_, std::move(loaded.ranges), loaded.problem);
+  }
+  if (changed == nullptr) {
+    spdlog::error("ranges {}: {}; the last good ones stay in force", model_->ranges_file, loaded.problem);
+    return;
+  }
+  publish(make_snapshot(std::move(changed)));
+  std::string lists;
+  for (const auto& list : model_->ranges->lists()) {
+    lists += fmt::format("{}{} ({} ranges{}{})", lists.empty() ? "" : ", ", list.name, list.ranges.size(),
+                         list.date.empty() ? "" : ", of ", list.date);
+  }
+  spdlog::info("ranges {}: in force for new connections: {}", model_->ranges_file, lists);
 }
 
 /// All before any worker starts: an address that is taken is said at once.
@@ -216,6 +263,7 @@ void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_work
 
 void Server::run() {
   checker_->start();
+  if (ranges_watcher_ != nullptr) ranges_watcher_->start();
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys) {
     for (auto& worker : workers_) {
@@ -295,6 +343,7 @@ void Server::stop() {
   signals_.cancel();
   checker_->stop();
   key_files_.stop();
+  if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
   if (admin_ != nullptr) admin_->stop();
   for (auto& worker : workers_) worker->stop();
   control_.stop();

@@ -14,13 +14,14 @@
 #include "proxy/health/checker.h"
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/source_loss.h"
+#include "proxy/server/file_watcher.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/worker.h"
 
 namespace telltale::proxy {
 
-/// The process: listening sockets, workers, and the control thread's work: probes, admin, signals. Lives on the thread
-/// that calls run(), which is the control thread.
+/// The process: listening sockets, workers, and the control thread's work: probes, admin, signals, files that
+/// are followed. Lives on the thread that calls run(), which is the control thread.
 class Server {
  public:
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
@@ -42,7 +43,11 @@ class Server {
   enum class Phase { serving, draining, closing, stopped };
 
   void check_transparent_source() const;
-  void build_snapshot();
+  void build_services();
+  std::shared_ptr<Snapshot> make_snapshot(std::shared_ptr<const conf::Model> model) const;
+  void publish(std::shared_ptr<Snapshot> snapshot);
+  void watch_ranges();
+  void reload_ranges();
   void start_admin();
   void bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers);
   bool ready(std::string& why_not) const;
@@ -61,9 +66,11 @@ class Server {
   std::shared_ptr<const conf::Model> model_;
   AccessLogFactory make_log_;
   std::shared_ptr<Snapshot> snapshot_;
+  std::vector<net::IpAddress> gateways_;  ///< of this machine, when it started
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
+  std::unique_ptr<FileWatcher> ranges_watcher_;  ///< null: no `ranges`
   SharedCounts counts_;
   std::vector<conf::Address> addresses_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -107,6 +107,13 @@ void Worker::post(std::function<void(WorkerContext&)> task) {
   context_.loop.post([this, task = std::move(task)] { task(context_); });
 }
 
+void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
+  context_.loop.post([this, snapshot = std::move(snapshot)] {
+    context_.snapshot = snapshot;
+    for (auto& listener : listeners_) listener->use(snapshot);
+  });
+}
+
 void Worker::reopen_access_log() {
   context_.loop.post([this] {
     if (context_.access_log != nullptr) context_.access_log->reopen();

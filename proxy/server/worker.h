@@ -48,6 +48,9 @@ class Worker {
   void reopen_access_log();
   /// `task` is called on the worker's thread, between two passes of its loop; never once it has ended.
   void post(std::function<void(WorkerContext&)> task);
+  /// From the next pass on, new connections get this snapshot; those that are open keep theirs. Its listeners and
+  /// services are as many as before.
+  void use(std::shared_ptr<const Snapshot> snapshot);
 
   WorkerMetrics& metrics() { return *context_.metrics; }
 

@@ -59,7 +59,7 @@ ServiceSet ServiceBuilder::build(std::span<const conf::Service> services) {
 }
 
 void ServiceBuilder::add(const conf::Service& conf) {
-  set_.services.push_back(std::make_unique<Service>(conf, set_.services.size()));
+  set_.services.push_back(std::make_shared<Service>(conf, set_.services.size()));
   Service& service = *set_.services.back();
   for (const conf::Node& node : conf.nodes) add_node(service, node);
   for (const conf::Endpoint& endpoint : conf.endpoints) add_endpoint(service, endpoint, nullptr, 1);

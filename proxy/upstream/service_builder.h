@@ -22,7 +22,7 @@ struct ProbeTarget {
 };
 
 struct ServiceSet {
-  std::vector<std::unique_ptr<Service>> services;  ///< in the order of the configuration
+  std::vector<std::shared_ptr<Service>> services;  ///< in the order of the configuration
   std::vector<ProbeTarget> probe_targets;          ///< each once: one probe target, one verdict (health.md)
   std::size_t endpoint_count = 0;                  ///< Endpoint::index is below it
 };

@@ -32,6 +32,8 @@ LISTENERS = [
     believing("single", "cf-connecting-ip"),
     believing("named", "x-company-client"),
     believing("none", "none"),
+    believing("reject", "x-forwarded-for", on_invalid="reject"),
+    believing("reject-single", "cf-connecting-ip", on_invalid="reject"),
     believing("hops1", "x-forwarded-for", trusted_hops=1),
     believing("hops2", "x-forwarded-for", trusted_hops=2),
     listener("nobody", service="x", client_ip={"identity_headers": OWN}),
@@ -112,6 +114,33 @@ class Identity(ProxyTest):
         ]:
             with self.subTest(value=value):
                 self.assertEqual(self.client("xff", [("X-Forwarded-For", value)]), client)
+
+    def refusals(self, reason, listener_name):
+        return self.proxy.metrics().sum("telltale_client_header_refusals_total", listener=listener_name, reason=reason)
+
+    def test_an_invalid_entry_stops_the_walk_or_refuses_the_request_and_is_counted(self):
+        for name, status in (("xff", 200), ("reject", 400)):
+            with self.subTest(name):
+                before = self.refusals("not_an_address", name)
+                target = f"/invalid-{name}"
+                fields = [("X-Forwarded-For", "198.51.100.7, unknown, 10.0.0.1")]
+                response = self.proxy.get(target, fields, listener=name, source=TRUSTED)
+                self.assertEqual(response.status, status)
+                self.assertEqual(self.refusals("not_an_address", name), before + 1)
+                record = self.proxy.wait_access(lambda r, target=target: r["target"] == target)[0]
+                self.assertEqual(record["client_refused"], "not_an_address: unknown")
+                self.assertEqual(record["client"], "10.0.0.1" if status == 200 else TRUSTED)
+                if status == 400:
+                    self.assertEqual(record["failure_side"], "downstream")
+                    self.assertIn("no address", record["failure"])
+        fields = [("CF-Connecting-IP", "198.51.100.7"), ("CF-Connecting-IP", "198.51.100.8")]
+        self.assertEqual(self.proxy.get("/", fields, listener="reject-single", source=TRUSTED).status, 400)
+        self.assertEqual(self.refusals("malformed", "reject-single"), 1)
+        # Where there is nothing to refuse, it is served; what a stranger says is dropped, and counted.
+        self.assertEqual(self.client("reject", [("X-Forwarded-For", "unknown, 198.51.100.7")]), "198.51.100.7")
+        before = self.refusals("peer_not_trusted", "reject")
+        self.assertEqual(self.client("reject", [("X-Forwarded-For", "unknown")], source=UNTRUSTED), UNTRUSTED)
+        self.assertEqual(self.refusals("peer_not_trusted", "reject"), before + 1)
 
     def test_several_lines_are_joined_in_order(self):
         fields = [("X-Forwarded-For", "1.1.1.1"), ("X-Own", "x"), ("x-forwarded-for", "198.51.100.7"), ("X-FORWARDED-FOR", "10.0.0.1")]

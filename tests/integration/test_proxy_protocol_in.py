@@ -17,6 +17,13 @@ POLICIES = [
     {"from": ["127.0.4.0/24"], "policy": "forbid"},
     {"from": ["127.0.0.0/16"], "policy": "forbid"},
 ]
+# Hops that are behind the peer, for headers in a row.
+CHAIN = [
+    {"from": ["192.0.2.1"], "policy": "require"},
+    {"from": ["192.0.2.2"], "policy": "accept"},
+    {"from": ["192.0.2.3"], "policy": "ignore"},
+    {"from": ["192.0.2.4"], "policy": "forbid"},
+]
 V4 = (("198.51.100.79", 52110), ("203.0.113.140", 80))
 V6 = (("2001:db8::79", 52110), ("2001:db8::140", 80))
 ADDRESSES = struct.pack("!4s4sHH", bytes([198, 51, 100, 79]), bytes([203, 0, 113, 140]), 52110, 80)
@@ -94,7 +101,8 @@ class ProxyProtocolIn(ProxyTest):
             listener(client_ip={"proxy_protocol": POLICIES}),
             listener("short", client_ip={"proxy_protocol": POLICIES, "proxy_header_timeout": "300ms"}),
             listener("small", client_ip={"proxy_protocol": POLICIES, "proxy_max_header_bytes": 216}),
-            listener("two", client_ip={"proxy_protocol": POLICIES, "proxy_header_count": 2}),
+            listener("two", client_ip={"proxy_protocol": POLICIES + CHAIN, "proxy_header_count": 2}),
+            listener("three", client_ip={"proxy_protocol": POLICIES + CHAIN, "proxy_header_count": 3}),
             listener("nobody"),
         ]
         cls.proxy = cls.class_start(config(service(cls.app), listeners=listeners, workers=1))
@@ -221,6 +229,49 @@ class ProxyProtocolIn(ProxyTest):
         self.assertEqual(self.proxy.get("/", listener="two", source=REQUIRE, first=outer + inner).status, 200)
         self.assertEqual(self.client_as_told(), "198.51.100.79")
         self.closed(outer * 3 + GET, REQUIRE, "two")
+
+    def test_each_further_header_needs_a_rule_for_the_hop_that_reported_it(self):
+        def from_hop(n):
+            return proxy_v2((f"192.0.2.{n}", 1))
+
+        inner, other = proxy_v1(*V4), proxy_v2(("203.0.113.66", 7))
+        for what, octets, client in [
+            ("required and there", from_hop(1) + inner, "198.51.100.79"),
+            ("accepted and there", from_hop(2) + inner, "198.51.100.79"),
+            ("accepted and not there: that hop is the client", from_hop(2), "192.0.2.2"),
+            ("ignored", from_hop(3) + inner, "192.0.2.3"),
+            ("a hop of no rule, without another header", other, "203.0.113.66"),
+            ("forbidden, without another header", from_hop(4), "192.0.2.4"),
+            ("LOCAL: the hop speaks for itself", from_hop(1) + proxy_v2(None, command=LOCAL), "192.0.2.1"),
+            ("LOCAL of the peer: it is the last one", proxy_v2(None, command=LOCAL), REQUIRE),
+            ("three in a row", from_hop(1) + from_hop(2) + inner, "198.51.100.79"),
+        ]:
+            for name in ("two", "three"):
+                if name == "two" and what == "three in a row":
+                    continue
+                with self.subTest(what=what, listener=name):
+                    response = self.proxy.get("/", listener=name, source=REQUIRE, first=octets)
+                    self.assertEqual(response.status, 200)
+                    self.assertEqual(self.client_as_told(), client)
+        for what, octets, cause in [
+            ("a hop of no rule", other + inner + GET, "header_twice"),
+            ("a hop that is forbidden", from_hop(4) + inner + GET, "header_twice"),
+            ("required and not there", from_hop(1) + GET, "plain_http"),
+            ("required and broken", from_hop(1) + b"PROXY TCP4 x\r\n" + GET, "malformed"),
+            ("after LOCAL", proxy_v2(None, command=LOCAL) + inner + GET, "header_twice"),
+        ]:
+            for name in ("two", "three"):
+                with self.subTest(what=what, listener=name):
+                    before = self.failures(cause, name)
+                    self.closed(octets, REQUIRE, name)
+                    self.assertEqual(self.failures(cause, name), before + 1)
+
+    def test_every_hop_of_a_chain_of_headers_is_known(self):
+        octets = proxy_v2(("192.0.2.1", 1)) + proxy_v1(*V4)
+        self.proxy.get("/chain", listener="two", source=REQUIRE, first=octets)
+        record = self.proxy.wait_access(lambda r: r["target"] == "/chain")[0]
+        self.assertEqual((record["client"], record["provenance"]), ("198.51.100.79", "proxy_protocol"))
+        self.assertTrue(record["peer"].startswith(REQUIRE))
 
     def test_no_upstream_octet_before_the_header_is_complete(self):
         before = len(self.app.connections)

@@ -109,7 +109,7 @@ TEST(Loader, HintsSayWhatWouldBeRight) {
       {"in another style", with_service("endpoints: [10.0.0.1:80], externalTrafficPolicy: local"),
        "did you mean \"external_traffic_policy\"?"},
       {"nothing near", with_top("zebra: 5"),
-       "the fields here are workers, max_connections, admin, log, access_log, drain, listeners and services"},
+       "the fields here are workers, max_connections, admin, log, access_log, drain, ranges, listeners and services"},
       {"a misspelt word", with_listener("limits: {underscores: rejct}"), "did you mean \"reject\"?"},
       {"a misspelt service",
        with_route("{service: web},{match: {path: /y}, service: ohter},{match: {path: /x}, service: other}"),

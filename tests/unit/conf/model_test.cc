@@ -15,12 +15,13 @@ using forwarding::HeaderTrust;
 using forwarding::ListMode;
 
 LoadResult load_example(const std::string& name) {
-  return load_text(read_source_file("conf/examples/" + name), [](std::string_view) { return std::nullopt; });
+  return load_text(
+      read_source_file("conf/examples/" + name), [](std::string_view) { return std::nullopt; }, example_ranges);
 }
 
 TEST(Examples, LoadWithoutAnyFinding) {
   const auto examples = read_examples();
-  EXPECT_EQ(examples.size(), 5u);
+  EXPECT_EQ(examples.size(), 7u);
   for (const Example& example : examples) {
     const LoadResult result = load_example(example.name);
     EXPECT_TRUE(result.model) << example.name;
@@ -76,6 +77,8 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_FALSE(model.access_log.queries);
   EXPECT_EQ(model.drain.delay, 10s);
   EXPECT_EQ(model.drain.grace, 60s);
+  EXPECT_EQ(model.ranges_file, "/etc/telltale/ranges.txt");
+  EXPECT_EQ(model.ranges, shipped_ranges());
 
   const Listener& web = model.listeners[0];
   EXPECT_EQ(web.name, "web");
@@ -102,6 +105,7 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(ip.assertion->key_file, "/etc/telltale/partners.keys");
   EXPECT_EQ(ip.assertion->window.max_age, 20s);
   EXPECT_EQ(ip.assertion->window.clock_skew, 2s);
+  EXPECT_EQ(ip.header.on_invalid, forwarding::OnInvalid::reject);
   EXPECT_EQ(ip.header.extra_identity_names, std::vector<std::string>{"x-tenant-client"});
   EXPECT_EQ(web.limits.head.max_head_bytes, 65'536u);
   EXPECT_EQ(web.limits.head.max_target_bytes, 4096u);
@@ -116,6 +120,11 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(web.timeouts.write, 45s);
   EXPECT_EQ(model.listeners[1].listen.unix_path, "/run/telltale/web.sock");
   EXPECT_EQ(model.listeners[1].unix_mode, 0600u);
+  const ClientIp& edge = model.listeners[2].client_ip;
+  EXPECT_EQ(edge.behind.preset, find_preset("aws-alb"));
+  EXPECT_EQ(edge.header.kind, HeaderTrust::Kind::x_forwarded_for);
+  EXPECT_EQ(edge.header.trusted_hops, 1u);
+  EXPECT_TRUE(edge.header.trusted.contains(*net::IpAddress::parse("10.0.31.1")));
 }
 
 TEST(Model, TakesEveryRouteField) {
@@ -247,7 +256,7 @@ TEST(Expansion, LoadsAgainToTheSameModel) {
     const LoadResult result = load_example(example.name);
     ASSERT_TRUE(result.model);
     const std::string expanded = expand(*result.model);
-    const LoadResult again = load_text(expanded);
+    const LoadResult again = load_text(expanded, {}, example_ranges);
     ASSERT_TRUE(again.model) << render(again, example.name);
     EXPECT_EQ(render(again, example.name), "") << "nothing that the file itself does not say";
     EXPECT_EQ(expand(*again.model), expanded) << example.name;
@@ -257,7 +266,7 @@ TEST(Expansion, LoadsAgainToTheSameModel) {
 TEST(Expansion, TellsModelsApart) {
   // The test above is worth what expand() shows: every field of the table is in the expansion of the example with every
   // field, each under its own name.
-  const std::string expanded = expand(*load_example("full.yaml").model);
+  const std::string expanded = expand(*load_example("full.yaml").model, Comments::why);  // `behind` is one
   for (const Object* object : all_objects()) {
     for (const Field& field : object->fields) {
       // Written out as routes, and as addresses of `endpoints`.

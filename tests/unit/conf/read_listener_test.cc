@@ -83,7 +83,10 @@ TEST(Loader, ReportsWhoTheClientIs) {
        {"3:26: warning: listeners[0].client_ip.proxy_protocol[0].from[0]: `accept` for 0.0.0.0/0: anyone who can "
         "connect can say who the client is",
         "3:63: warning: listeners[0].client_ip.proxy_protocol[1].from[0]: `require` for ::/0: anyone who can connect "
-        "can say who the client is"}},
+        "can say who the client is",
+        "3:90: warning: listeners[0].client_ip.proxy_protocol[2]: this rule can never match: the ones before it hold "
+        "all "
+        "of its addresses"}},
       {"a rule without fields",
        with_ip("proxy_protocol: [{}]"),
        {"3:18: error: listeners[0].client_ip.proxy_protocol[0]: the field \"from\" is missing",
@@ -97,9 +100,10 @@ TEST(Loader, ReportsWhoTheClientIs) {
       {"ranges, each by itself",
        with_ip("trusted: [10.0.0.1/8, unix, everyone, [], 192.0.2.1]"),
        {"3:11: error: listeners[0].client_ip.trusted[0]: \"10.0.0.1/8\" has bits set beyond its prefix",
-        "3:29: error: listeners[0].client_ip.trusted[2]: \"everyone\" is not an address range",
-        "3:39: error: listeners[0].client_ip.trusted[3]: list of address ranges, or `unix` is wanted here, not a "
-        "list"}},
+        "3:29: error: listeners[0].client_ip.trusted[2]: \"everyone\" is not an address range, nor a published list",
+        "3:39: error: listeners[0].client_ip.trusted[3]: list of address ranges, names of published lists, or `unix` "
+        "is "
+        "wanted here, not a list"}},
       {"a header nobody may send",
        with_ip("header: forwarded"),
        {"3:9: warning: listeners[0].client_ip.header: nobody is in `trusted`, so this header is never believed"}},

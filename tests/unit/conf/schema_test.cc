@@ -131,7 +131,7 @@ TEST(Schema, JsonSchemaIsWholeAndResolvesItsReferences) {
 }
 
 TEST(Schema, NamesOfLaterVersionsAreSaidToBeLater) {
-  for (const char* name : {"tls", "behind", "session_affinity", "node_name"}) {
+  for (const char* name : {"tls", "session_affinity", "node_name"}) {
     EXPECT_TRUE(is_planned(name)) << name;
   }
 }

@@ -5,24 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <string_view>
 
 namespace telltale::forwarding::test {
-
-inline std::string_view to_text(RejectReason reason) {
-  switch (reason) {
-    case RejectReason::peer_not_trusted:
-      return "peer_not_trusted";
-    case RejectReason::not_an_address:
-      return "not_an_address";
-    case RejectReason::beyond_client:
-      return "beyond_client";
-    case RejectReason::malformed:
-      return "malformed";
-    default:
-      return "?";  // of an assertion: asserted_client_test.cc
-  }
-}
 
 // "192.0.2.1 0 header", then the hops and the rejected tokens that a case cares for.
 inline std::string client_of(const ClientAddress& result) {
@@ -42,7 +26,7 @@ inline std::string rejected_of(const ClientAddress& result) {
   std::string out;
   for (const Rejected& rejected : result.rejected) {
     out += out.empty() ? "" : ", ";
-    out += rejected.token + "=" + std::string(to_text(rejected.reason));
+    out += rejected.token + "=" + std::string(to_string(rejected.reason));
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "protocol/forwarding/client_address.h"
 
+#include "protocol/forwarding/errors.h"
 #include "tests/unit/protocol/forwarding/client_address_support.h"
 
 #include <gtest/gtest.h>
@@ -66,6 +67,116 @@ TEST(ClientAddress, BelievesAHeaderFromTrustedHopsOnly) {
        "X-Forwarded-For: 192.0.2.1\nX-Real-IP: 192.0.2.2", "10.0.0.1 5 socket", "10.0.0.1!", ""},
   };
   for (const Case& c : cases) check(c);
+}
+
+// CDN -> network load balancer that sends PROXY -> us: each layer is asked only if the one before it led to somebody
+// who is trusted for it.
+TEST(ClientAddress, EveryLayerIsCheckedAgainstItsOwnRanges) {
+  const char* const nlb = "10.0.0.5:1000";
+  const char* const cdn = "173.245.48.9:2000";
+  const auto cdn_only = [] { return cidrs({"173.245.48.0/20"}); };
+  PeerInfo chain = proxied(nlb, cdn, "203.0.113.1:443");
+  PeerInfo two_headers = chain;
+  two_headers.proxy_hops = {node("192.0.2.200:3000")};
+  PeerInfo local = tcp(nlb);
+  local.has_proxy_header = true;
+  const Case cases[] = {
+      {"the CDN's header, found behind the balancer's PROXY header", chain, single("cf-connecting-ip", cdn_only()),
+       "CF-Connecting-IP: 198.51.100.7", "198.51.100.7 0 header", "10.0.0.5 > 173.245.48.9 > 198.51.100.7!", ""},
+      {"a list that the CDN wrote", chain, xff(cdn_only()), "X-Forwarded-For: 203.0.113.66, 198.51.100.7",
+       "198.51.100.7 0 header", "10.0.0.5 > 173.245.48.9 > 198.51.100.7!", "203.0.113.66=beyond_client"},
+      {"who goes round the CDN is the client and its header a forgery",
+       proxied(nlb, "198.51.100.66:2000", "203.0.113.1:443"), single("cf-connecting-ip", cdn_only()),
+       "CF-Connecting-IP: 192.0.2.1", "198.51.100.66 2000 proxy_protocol", "10.0.0.5 > 198.51.100.66!",
+       "192.0.2.1=peer_not_trusted"},
+      {"trusting the balancer does not make its clients' header believed", chain, xff(cidrs({"10.0.0.0/16"})),
+       "X-Forwarded-For: 192.0.2.1", "173.245.48.9 2000 proxy_protocol", "10.0.0.5 > 173.245.48.9!",
+       "192.0.2.1=peer_not_trusted"},
+      {"a client of the balancer inside the trusted range is a trusted hop",
+       proxied(nlb, "10.0.7.7:2000", "10.0.0.9:80"), xff(cidrs({"10.0.0.0/16"})), "X-Forwarded-For: 192.0.2.1",
+       "192.0.2.1 0 header", "10.0.0.5 > 10.0.7.7 > 192.0.2.1!", ""},
+      {"LOCAL: the balancer speaks for itself, and the CDN's ranges do not hold it", local,
+       single("cf-connecting-ip", cdn_only()), "CF-Connecting-IP: 192.0.2.1", "10.0.0.5 1000 socket", "10.0.0.5!",
+       "192.0.2.1=peer_not_trusted"},
+      {"two PROXY headers, then the header: every hop is there", two_headers, single("cf-connecting-ip", cdn_only()),
+       "CF-Connecting-IP: 198.51.100.7", "198.51.100.7 0 header",
+       "10.0.0.5 > 192.0.2.200 > 173.245.48.9 > 198.51.100.7!", ""},
+      {"two PROXY headers: the last one's hop must be trusted, not the first one's", two_headers,
+       xff(cidrs({"192.0.2.0/24", "10.0.0.0/16"})), "X-Forwarded-For: 198.51.100.7", "173.245.48.9 2000 proxy_protocol",
+       "10.0.0.5 > 192.0.2.200 > 173.245.48.9!", "198.51.100.7=peer_not_trusted"},
+      {"trusted hops count behind PROXY as well", chain, xff(cdn_only(), 2),
+       "X-Forwarded-For: 203.0.113.66, 198.51.100.7, 203.0.113.1", "198.51.100.7 0 header",
+       "10.0.0.5 > 173.245.48.9 > 203.0.113.1 > 198.51.100.7!", "203.0.113.66=beyond_client"},
+  };
+  for (const Case& c : cases) check(c);
+}
+
+TEST(ClientAddress, OnInvalidChoosesBetweenStopAndReject) {
+  struct InvalidCase {
+    const char* description;
+    HeaderTrust trust;
+    const char* lines;
+    const char* stopped;  // the client with `stop`
+    const char* refused;  // the first refusal, empty: fine either way
+    boost::system::error_code error;
+  };
+  const auto ours = [] { return cidrs({"10.0.0.0/8"}); };
+  const auto no_address = make_error_code(Error::not_an_address);
+  const auto malformed = make_error_code(Error::malformed);
+  const InvalidCase cases[] = {
+      {"an address", xff(ours()), "X-Forwarded-For: 192.0.2.1", "192.0.2.1 0 header", "", {}},
+      {"no header", xff(ours()), "", "10.0.0.1 5 socket", "", {}},
+      {"an empty header", xff(ours()), "X-Forwarded-For: ", "10.0.0.1 5 socket", "", {}},
+      {"garbage beyond the client is nobody's fault",
+       xff(ours()),
+       "X-Forwarded-For: unknown, 192.0.2.1",
+       "192.0.2.1 0 header",
+       "",
+       {}},
+      {"unknown", xff(ours()), "X-Forwarded-For: 192.0.2.1, unknown, 10.0.0.2", "10.0.0.2 0 header",
+       "unknown=not_an_address", no_address},
+      {"garbage", xff(ours()), "X-Forwarded-For: <x>", "10.0.0.1 5 socket", "<x>=not_an_address", no_address},
+      {"a zone id", xff(ours()), "X-Forwarded-For: fe80::1%1", "10.0.0.1 5 socket", "fe80::1%1=not_an_address",
+       no_address},
+      {"among counted hops", xff(ours(), 2), "X-Forwarded-For: unknown, 192.0.2.1", "192.0.2.1 0 header",
+       "unknown=not_an_address", no_address},
+      {"Forwarded without for", forwarded(ours()), "Forwarded: proto=http", "10.0.0.1 5 socket",
+       "proto=http=not_an_address", no_address},
+      {"Forwarded with an obfuscated node", forwarded(ours()), "Forwarded: for=_gazonk", "10.0.0.1 5 socket",
+       "for=_gazonk=not_an_address", no_address},
+      {"Forwarded that cannot be parsed", forwarded(ours()), "Forwarded: for=\"192.0.2.1", "10.0.0.1 5 socket",
+       "for=\"192.0.2.1=malformed", malformed},
+      {"a single address that is none", single("x-real-ip", ours()), "X-Real-IP: localhost", "10.0.0.1 5 socket",
+       "localhost=not_an_address", no_address},
+      {"a single address twice", single("x-real-ip", ours()), "X-Real-IP: 192.0.2.1\nX-Real-IP: 192.0.2.2",
+       "10.0.0.1 5 socket", "192.0.2.2=malformed", malformed},
+  };
+  for (const InvalidCase& c : cases) {
+    SCOPED_TRACE(c.description);
+    ClientAddress result;
+    HeaderTrust trust = c.trust;
+    EXPECT_EQ(resolve_client_address(tcp("10.0.0.1:5"), fields(c.lines), trust, result), ResolveStatus::ok);
+    EXPECT_EQ(client_of(result), c.stopped);
+    trust.on_invalid = OnInvalid::reject;
+    const ResolveStatus status = resolve_client_address(tcp("10.0.0.1:5"), fields(c.lines), trust, result);
+    const Rejected* refusal = refusal_of(result);
+    EXPECT_EQ(refusal ? refusal->token + "=" + std::string(to_string(refusal->reason)) : "", c.refused);
+    if (*c.refused == '\0') {
+      EXPECT_EQ(status, ResolveStatus::ok);
+    } else {
+      EXPECT_EQ(status, ResolveStatus::invalid);
+      EXPECT_EQ(client_of(result), "10.0.0.1 5 socket") << "what layers 1 and 2 say";
+      EXPECT_EQ(error_of(result), c.error);
+      EXPECT_FALSE(c.error.message().empty());
+    }
+  }
+  // What is not believed cannot be refused for its form.
+  ClientAddress result;
+  HeaderTrust trust = xff(ours());
+  trust.on_invalid = OnInvalid::reject;
+  EXPECT_EQ(resolve_client_address(tcp("198.51.100.7:5"), fields("X-Forwarded-For: <x>"), trust, result),
+            ResolveStatus::ok);
+  EXPECT_EQ(rejected_of(result), "<x>=peer_not_trusted");
 }
 
 TEST(ClientAddress, SaysWhetherTheHeaderOfTheHopIsBelieved) {
@@ -174,6 +285,8 @@ TEST(ClientAddress, BoundsTheBelievedList) {
     if (c.status == ResolveStatus::list_too_long) {
       EXPECT_EQ(client_of(result), "10.0.0.1 5 socket") << c.description;
       EXPECT_EQ(hops_of(result), "10.0.0.1!") << c.description;
+      EXPECT_EQ(rejected_of(result), "=list_too_long") << c.description;
+      EXPECT_EQ(error_of(result), make_error_code(Error::list_too_long)) << c.description;
     }
   }
 }

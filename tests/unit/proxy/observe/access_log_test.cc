@@ -65,7 +65,8 @@ TEST(AccessLogJson, TellsEverythingInOrder) {
           R"("node":"node-a","endpoint":"10.0.0.11:30080","method":"GET","host":"shop.example.com",)"
           R"("target":"/a?b=c","protocol":"HTTP/1.1","status":200,"bytes_received":5,)"
           R"("bytes_sent":18446744073709551615,"duration_ms":12.345,"connect_ms":0.001,"response_ms":11.000,)"
-          R"("tries":1,"reused":false,"user_agent":"curl/8","failure_side":null,"failure_phase":null,"failure":null})"
+          R"("tries":1,"reused":false,"user_agent":"curl/8","failure_side":null,"failure_phase":null,"failure":null,)"
+          R"("client_refused":null})"
           "\n");
 }
 
@@ -200,7 +201,7 @@ TEST(AccessLogText, EveryVariableIsKnown) {
   for (const std::string_view name : access_log_variables()) {
     EXPECT_EQ(check_access_log_template("${" + std::string(name) + "}"), "") << name;
   }
-  EXPECT_EQ(access_log_variables().size(), 27u);
+  EXPECT_EQ(access_log_variables().size(), 28u);
 }
 
 TEST(AccessLogText, RefusesWhatItDoesNotKnow) {

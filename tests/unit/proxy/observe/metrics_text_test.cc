@@ -66,6 +66,7 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_listener_connections_active", "gauge"},
       {"telltale_listener_connections_refused_total", "counter"},
       {"telltale_proxy_protocol_failures_total", "counter"},
+      {"telltale_client_header_refusals_total", "counter"},
       {"telltale_bad_requests_total", "counter"},
       {"telltale_source_loss_suspected", "gauge"},
       {"telltale_client_assertions_total", "counter"},
