@@ -1,6 +1,7 @@
 #include "proxy/downstream/listener.h"
 
-#include <sys/socket.h>
+#include "proxy/downstream/proxy_phase.h"
+#include "proxy/net/socket_address.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -9,10 +10,8 @@
 
 #include <cerrno>
 #include <exception>
+#include <sys/socket.h>
 #include <system_error>
-
-#include "proxy/downstream/proxy_phase.h"
-#include "proxy/net/socket_address.h"
 
 namespace telltale::proxy {
 namespace {
@@ -34,7 +33,7 @@ Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1Transact
 }
 
 /// The one place where an exception of a connection ends: peers cause none, so it is a bug or no memory.
-void log_exception(std::exception_ptr exception) {
+void log_exception(const std::exception_ptr& exception) {
   if (!exception) return;
   try {
     std::rethrow_exception(exception);
@@ -63,9 +62,7 @@ void Listener::stop() {
   socket_.reset();
 }
 
-void Listener::start() {
-  boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
-}
+void Listener::start() { boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception); }
 
 Awaitable<> Listener::accept_loop() {
   for (;;) {
@@ -102,8 +99,8 @@ bool Listener::accept_one() {
   }
 }
 
-/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile wakes
-/// us too, and is not worth a line in the log.
+/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile
+/// wakes us too, and is not worth a line in the log.
 void Listener::pause(int error) {
   const auto now = table_.worker().loop.now();
   if (complained_at_ == EventLoop::Clock::time_point{} || now - complained_at_ >= complaint_interval) {
