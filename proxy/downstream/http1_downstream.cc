@@ -84,7 +84,7 @@ void Http1Downstream::append_framing(const OutgoingResponse& response) {
 
 void Http1Downstream::append_connection(const OutgoingResponse& response) {
   std::string& out = writer_.staging();
-  if (response.status == 101) {
+  if (response.status == 101 && response.fields != nullptr) {
     http1::append_field(out, "Connection", "upgrade");
     for (const auto field : *response.fields) {
       if (field.id == FieldId::upgrade) http1::append_field(out, "Upgrade", field.value);

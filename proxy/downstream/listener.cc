@@ -34,7 +34,7 @@ Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1Transact
 }
 
 /// The one place where an exception of a connection ends: peers cause none, so it is a bug or no memory.
-void log_exception(std::exception_ptr exception) {
+void log_exception(const std::exception_ptr& exception) {
   if (!exception) return;
   try {
     std::rethrow_exception(exception);
@@ -105,8 +105,8 @@ bool Listener::accept_one() {
   }
 }
 
-/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile wakes
-/// us too, and is not worth a line in the log.
+/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile
+/// wakes us too, and is not worth a line in the log.
 void Listener::pause(int error) {
   const auto now = table_.worker().loop.now();
   if (complained_at_ == EventLoop::Clock::time_point{} || now - complained_at_ >= complaint_interval) {

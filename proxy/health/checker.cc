@@ -128,7 +128,7 @@ void HealthChecker::Impl::begin(std::size_t i, SteadyClock::time_point now) {
   watched.began = now;
   watched.connection.begin();
   schedule_.set(i, now + watched.target.health.timeout);
-  asio::co_spawn(io_, run(shared_from_this(), i), [self = shared_from_this(), i](std::exception_ptr thrown) {
+  asio::co_spawn(io_, run(shared_from_this(), i), [self = shared_from_this(), i](const std::exception_ptr& thrown) {
     if (!thrown || self->stopped_) return;
     // Out of memory, at worst: it says nothing of the target.
     self->watched_[i].connection.close();

@@ -26,6 +26,7 @@ void remove_stale(const conf::Address& address) {
   struct stat info{};
   if (::stat(address.unix_path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe) return;
   const SocketAddress target(address);
   if (::connect(probe.get(), target.data(), target.size()) != 0 && errno == ECONNREFUSED) {
     ::unlink(address.unix_path.c_str());

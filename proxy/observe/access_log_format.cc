@@ -273,7 +273,7 @@ AccessTemplate::AccessTemplate(std::string_view text) {
 AccessTemplate::Part AccessTemplate::variable(std::string literal, std::string_view name) {
   if (name.starts_with("tlv.")) {
     if (auto tlv = proxy_protocol::parse_tlv_selector(name.substr(4))) {
-      return {std::move(literal), AccessField::count_, std::move(tlv)};
+      return {std::move(literal), AccessField::count_, tlv};
     }
   }
   const auto found = std::find(field_names.begin(), field_names.end(), name);

@@ -20,7 +20,7 @@ constexpr auto accept_backoff = std::chrono::milliseconds(100);
 constexpr auto linger_time = std::chrono::seconds(2);
 constexpr std::size_t linger_octets = 1024 * 1024;
 
-void report(std::exception_ptr exception) {
+void report(const std::exception_ptr& exception) {
   if (!exception) return;
   try {
     std::rethrow_exception(exception);

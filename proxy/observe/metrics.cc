@@ -7,8 +7,9 @@ namespace {
 
 constexpr auto make_bounds_nanoseconds() {
   std::array<std::int64_t, Histogram::bounds.size()> bounds{};
+  // lround() is not constexpr.
   for (std::size_t i = 0; i < bounds.size(); ++i)
-    bounds[i] = static_cast<std::int64_t>(Histogram::bounds[i] * 1e9 + 0.5);
+    bounds[i] = static_cast<std::int64_t>(Histogram::bounds[i] * 1e9 + 0.5);  // NOLINT(bugprone-incorrect-roundings)
   return bounds;
 }
 constexpr auto bounds_nanoseconds = make_bounds_nanoseconds();

@@ -38,6 +38,7 @@ bool equal(std::string_view key, std::span<const std::string_view> values) {
 
 std::vector<std::string_view> values_of(const conf::Match& match) {
   std::vector<std::string_view> values;
+  values.reserve(match.tlvs.size());
   for (const conf::TlvCondition& each : match.tlvs) values.push_back(each.octets);
   return values;
 }

@@ -213,8 +213,10 @@ bool Server::ready(std::string& why_not) const {
 
 std::string Server::metrics_text() const {
   std::vector<WorkerMetrics*> metrics;
+  metrics.reserve(workers_.size());
   for (const auto& worker : workers_) metrics.push_back(&worker->metrics());
   std::vector<std::string> names;
+  names.reserve(model_->listeners.size());
   for (const auto& listener : model_->listeners) names.push_back(listener.name);
   std::vector<SourceLoss> source_loss;
   for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
@@ -330,7 +332,8 @@ void Server::close_listeners() {
 }
 
 void Server::worker_is_empty() {
-  if (busy_workers_ == 0 || --busy_workers_ != 0) return;
+  if (busy_workers_ == 0) return;
+  if (--busy_workers_ != 0) return;
   spdlog::info("drained");
   stop();
 }

@@ -12,7 +12,7 @@ std::uint64_t random_64() {
   return (std::uint64_t{device()} << 32) | device();
 }
 
-Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
+Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
                std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys)
     : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
@@ -36,8 +36,8 @@ Worker::Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocke
   for (const auto& service : snapshot->services) {
     context_.balancers.push_back(make_balancer(*service, seed));
     for (const auto& endpoint : service->endpoints()) {
-      context_.pools[endpoint->index] = std::make_unique<ConnectionPool>(
-          service->conf().pool, *context_.metrics->services[service->index()]);
+      context_.pools[endpoint->index] =
+          std::make_unique<ConnectionPool>(service->conf().pool, *context_.metrics->services[service->index()]);
     }
   }
   for (std::size_t i = 0; i < sockets.size(); ++i) {

@@ -31,7 +31,7 @@ struct SharedCounts {
 class Worker {
  public:
   /// `sockets`: one for each listener of the snapshot; `keys`: of each of the model's key files. Throws std::system_error.
-  Worker(std::shared_ptr<const Snapshot> snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
+  Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
          std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys = {});
   ~Worker();
 
