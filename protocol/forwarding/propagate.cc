@@ -143,6 +143,7 @@ void append_asserted_element(FieldLine& line, std::string& out, const ForwardedO
 
 void append_forwarded(std::string& out, const HeaderBlock& fields, const HeaderTrust& trust,
                       const ForwardedOptions& options, const RequestFacts& facts) {
+  if (options.mode == ListMode::off || options.mode == ListMode::remove) return;
   FieldLine line(out, "Forwarded");
   switch (options.mode) {
     case ListMode::append:
@@ -202,24 +203,20 @@ bool is_port(std::string_view text) { return parse_port(text).value_or(0) != 0; 
 
 void append_proto_host_port(std::string& out, const HeaderBlock& fields, const Propagate& propagate,
                             const RequestFacts& facts) {
-  {
-    FieldLine line(out, "X-Forwarded-Proto");
-    std::string_view proto = known_scheme(from_trusted_hop(fields, FieldId::x_forwarded_proto, facts.client));
-    if (proto.empty() && propagate.x_forwarded_proto) proto = facts.scheme;
-    line.add(proto);
-  }
-  {
-    FieldLine line(out, "X-Forwarded-Host");
-    std::string_view host = from_trusted_hop(fields, FieldId::x_forwarded_host, facts.client);
-    if (!is_plausible_host(host)) host = propagate.x_forwarded_host ? facts.host : std::string_view{};
-    if (is_plausible_host(host)) line.add(host);
-  }
-  FieldLine line(out, "X-Forwarded-Port");
+  std::string_view proto = known_scheme(from_trusted_hop(fields, FieldId::x_forwarded_proto, facts.client));
+  if (proto.empty() && propagate.x_forwarded_proto) proto = facts.scheme;
+  if (!proto.empty()) FieldLine(out, "X-Forwarded-Proto").add(proto);
+
+  std::string_view host = from_trusted_hop(fields, FieldId::x_forwarded_host, facts.client);
+  if (!is_plausible_host(host)) host = propagate.x_forwarded_host ? facts.host : std::string_view{};
+  if (is_plausible_host(host)) FieldLine(out, "X-Forwarded-Host").add(host);
+
   const std::string_view port = from_trusted_hop(fields, FieldId::x_forwarded_port, facts.client);
   if (is_port(port)) {
-    line.add(port);
+    FieldLine(out, "X-Forwarded-Port").add(port);
   } else if (propagate.x_forwarded_port && facts.peer.destination() && facts.peer.destination()->port != 0) {
-    line.add(std::to_string(facts.peer.destination()->port));  // five digits: no allocation
+    // Five digits: no allocation.
+    FieldLine(out, "X-Forwarded-Port").add(std::to_string(facts.peer.destination()->port));
   }
 }
 

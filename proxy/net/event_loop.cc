@@ -1,8 +1,6 @@
 #include "proxy/net/event_loop.h"
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -48,13 +46,8 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::run() {
-  // Asio recycles the memory of coroutine frames on threads that are inside one of its own contexts; elsewhere each
-  // frame is an aligned allocation.
-  boost::asio::io_context host(1);
-  boost::asio::post(host, [this] {
-    while (!stopped_.load(std::memory_order_acquire)) run_once(std::chrono::hours{1});
-  });
-  host.run();
+  thread_.store(this_thread(), std::memory_order_relaxed);
+  while (!stopped_.load(std::memory_order_acquire)) run_once(std::chrono::hours{1});
 }
 
 void EventLoop::stop() {
