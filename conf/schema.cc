@@ -31,8 +31,9 @@ constexpr Field admin_fields[] = {
      .min = 0,
      .max = 65'536,
      .fallback = "256",
-     .meaning = "The last requests that each worker keeps for `/explain`, about 1.5 KiB each: their identity fields and "
-                "what was decided, no query and no other field. 0: none, and no `/explain`."},
+     .meaning =
+         "The last requests that each worker keeps for `/explain`, about 1.5 KiB each: their identity fields and "
+         "what was decided, no query and no other field. 0: none, and no `/explain`."},
 };
 constexpr Field log_fields[] = {
     {.name = "level",

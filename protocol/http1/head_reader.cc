@@ -30,8 +30,8 @@ struct HeadReader::Callbacks {
     self(lexer).text_->append(at, length);
     return 0;
   }
-  /// Makes every field a plain one to llhttp, which would refuse HTAB behind the digits of Content-Length, legal as that
-  /// is (RFC 9110 5.5): framing.h and connection.h judge the values, and more strictly.
+  /// Makes every field a plain one to llhttp, which would refuse HTAB behind the digits of Content-Length, legal as
+  /// that is (RFC 9110 5.5): framing.h and connection.h judge the values, and more strictly.
   static int name(llhttp_t* lexer, const char* at, std::size_t length) {
     lexer->header_state = 0;
     self(lexer).name_.add(at, length);

@@ -112,7 +112,8 @@ const char* OctetRules::scan_target(const char* p, const char* end) {
 }
 
 const char* OctetRules::scan_version(const char* p, const char* end) {
-  if (index_ == 0 && end - p > std::ssize(version_start) && std::string_view(p, version_start.size()) == version_start) {
+  if (index_ == 0 && end - p > std::ssize(version_start) &&
+      std::string_view(p, version_start.size()) == version_start) {
     p += version_start.size();  // the usual case: all of it is here
     index_ = version_start.size();
   }

@@ -1,13 +1,5 @@
 #include "proxy/cli/commands.h"
 
-#include <CLI/CLI.hpp>
-
-#include <chrono>
-#include <cstdint>
-#include <functional>
-#include <iostream>
-#include <string>
-
 #include "conf/text.h"
 #include "proxy/cli/check.h"
 #include "proxy/cli/demo.h"
@@ -17,6 +9,14 @@
 #include "proxy/cli/run.h"
 #include "proxy/cli/status.h"
 #include "proxy/cli/verify.h"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <string>
 
 namespace telltale::proxy {
 namespace {
@@ -43,15 +43,17 @@ void add_run(CLI::App& app, Action& action) {
   static bool is_demo = false;
   auto* command = app.add_subcommand("run", "Run the proxy");
   auto* config = command->add_option("-c,--config", run.config_path, "Configuration file")->capture_default_str();
-  auto* flag = command->add_flag("--demo", is_demo, "An embedded listener and two echo backends; shows each request's way")
-                   ->excludes(config);
+  auto* flag =
+      command->add_flag("--demo", is_demo, "An embedded listener and two echo backends; shows each request's way")
+          ->excludes(config);
   command->add_option("--demo-port", demo.port, "Port of the demo's listener")->capture_default_str()->needs(flag);
   command->callback([&action] { action = [] { return is_demo ? run_demo(demo) : run_proxy(run); }; });
 }
 
 void add_check(CLI::App& app, Action& action) {
   static CheckOptions options;
-  auto* command = app.add_subcommand("check", "Validate a configuration file; binds nothing. Exit 0 clean, 1 warnings under --strict, 2 errors");
+  auto* command = app.add_subcommand(
+      "check", "Validate a configuration file; binds nothing. Exit 0 clean, 1 warnings under --strict, 2 errors");
   command->add_option("-c,--config", options.file, "Configuration file")->capture_default_str();
   command->add_flag("--expand", options.expand, "Print the configuration with every default filled in");
   command->add_flag("--strict", options.strict, "Exit 1 when there are warnings");
@@ -65,15 +67,15 @@ void add_explain(CLI::App& app, Action& action) {
   command->add_option("-c,--config", options.config_path, "Configuration file")->capture_default_str();
   command->add_option("--listener", options.listener, "Name of the listener; needed where there are several");
   command->add_option("--peer", options.peer, "Who connects: ADDRESS, ADDRESS:PORT, or unix")->required();
-  command->add_option("--local", options.local, "Where it connects to, ADDRESS:PORT; default: where the listener listens");
+  command->add_option("--local", options.local,
+                      "Where it connects to, ADDRESS:PORT; default: where the listener listens");
   command
       ->add_option("--proxy-header", options.proxy_headers,
                    "A PROXY header that it sends: a v1 line, the hexadecimal digits of a header, or like 'v2 "
                    "192.0.2.1:4711 198.51.100.1:443 authority=a.example'. Once for each header")
       ->allow_extra_args(false);
   command->add_option("--proxy-header-file", options.proxy_header_file, "A file with the octets of PROXY headers");
-  command
-      ->add_option("--header", options.headers, "A header field of the request, 'Name: value'. Once for each field")
+  command->add_option("--header", options.headers, "A header field of the request, 'Name: value'. Once for each field")
       ->allow_extra_args(false);
   command->add_option("--method", options.method, "The request's method")->capture_default_str();
   command->add_option("--path", options.path, "Its path, and query")->capture_default_str();
@@ -87,12 +89,16 @@ void add_echo(CLI::App& app, Action& action) {
   static std::string listen = "127.0.0.1:8080";
   static std::string health;
   static std::string mode = "off";
-  auto* command = app.add_subcommand("echo", "A backend that shows what it was told, in the shape of echoserver:1.4 and as JSON");
-  command->add_option("--listen", listen, "Where to listen; port 0: any free one")->check(is_address)->capture_default_str();
-  command->add_option("--health-listen", health, "A port that answers as a healthCheckNodePort; POST /fail and /ok flip it")
-      ->check(is_address);
+  auto* command =
+      app.add_subcommand("echo", "A backend that shows what it was told, in the shape of echoserver:1.4 and as JSON");
+  command->add_option("--listen", listen, "Where to listen; port 0: any free one")
+      ->check(is_address)
+      ->capture_default_str();
   command
-      ->add_option("--proxy-protocol", mode, "off, accept (also for the flag alone) or require a PROXY header")
+      ->add_option("--health-listen", health,
+                   "A port that answers as a healthCheckNodePort; POST /fail and /ok flip it")
+      ->check(is_address);
+  command->add_option("--proxy-protocol", mode, "off, accept (also for the flag alone) or require a PROXY header")
       ->expected(0, 1)
       ->default_str("accept")
       ->check(CLI::IsMember({"off", "accept", "require"}));

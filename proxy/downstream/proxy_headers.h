@@ -14,8 +14,8 @@
 
 namespace telltale::proxy {
 
-/// The rule for a hop, the socket's peer or whom a PROXY header named: the first that contains it, else one that forbids
-/// (identity.md, layer 2). nullopt: a Unix socket's peer.
+/// The rule for a hop, the socket's peer or whom a PROXY header named: the first that contains it, else one that
+/// forbids (identity.md, layer 2). nullopt: a Unix socket's peer.
 const conf::ProxyProtocolRule& proxy_rule_for(const conf::ClientIp& client_ip, const std::optional<net::IpPort>& hop);
 /// The rule of whoever is not named; also for what comes behind the declared number of headers.
 const conf::ProxyProtocolRule& forbidding_proxy_rule();
@@ -41,8 +41,9 @@ class ProxyHeaders {
   };
 
   /// All three must outlive this. Under a rule that forbids, a signature is a failure. Else up to
-  /// client_ip.proxy_header_count headers are read: each further one is reported by the hop that the one before it named,
-  /// and is asked for, let in or left to be refused as the rule for that hop says; one that named nobody is the last.
+  /// client_ip.proxy_header_count headers are read: each further one is reported by the hop that the one before it
+  /// named, and is asked for, let in or left to be refused as the rule for that hop says; one that named nobody is the
+  /// last.
   ProxyHeaders(const conf::ClientIp& client_ip, const conf::ProxyProtocolRule& rule, forwarding::PeerInfo& peer);
 
   Status feed(std::string_view octets);

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <memory>
-#include <string_view>
-
 #include "protocol/forwarding/client_address.h"
 #include "protocol/http1/head.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/message/body.h"
 #include "proxy/net/descriptor.h"
 #include "proxy/observe/metrics.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
 
 namespace telltale::proxy {
 
@@ -29,9 +29,9 @@ struct ConnectionContext {
 /// A response on its way out, whoever made it.
 struct OutgoingResponse {
   unsigned status = 200;
-  std::string_view reason;                      ///< empty: the usual phrase
-  const http::HeaderBlock* fields = nullptr;    ///< of the upstream response: hop-by-hop ones are left out here
-  std::string_view extra_fields;                ///< ready lines `Name: value\r\n`
+  std::string_view reason;                    ///< empty: the usual phrase
+  const http::HeaderBlock* fields = nullptr;  ///< of the upstream response: hop-by-hop ones are left out here
+  std::string_view extra_fields;              ///< ready lines `Name: value\r\n`
   http1::BodyFraming body;
   bool keep_alive = true;
 };

@@ -1,11 +1,5 @@
 #pragma once
 
-#include <array>
-#include <chrono>
-#include <memory>
-#include <optional>
-#include <string>
-
 #include "protocol/forwarding/propagate.h"
 #include "proxy/exchange/downstream_side.h"
 #include "proxy/exchange/failure.h"
@@ -13,6 +7,12 @@
 #include "proxy/exchange/worker_context.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/upstream/http1_upstream.h"
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace telltale::proxy {
 
@@ -65,7 +65,7 @@ class Exchange {
   Progress forward_request_piece();
   bool too_large() const;
   void count_refusal();
-  const http::HeaderBlock& request_trailers();  ///< those that may go on
+  const http::HeaderBlock& request_trailers();                     ///< those that may go on
   enum class Wait : std::uint8_t { none, backend, client, turn };  ///< turn: others are ready too
   void expect_response();
   Wait forward_response();
@@ -107,15 +107,15 @@ class Exchange {
   bool head_refused_ = false;
 
   bool connecting_ = false;
-  bool request_sent_ = false;      ///< every octet of it went upstream
-  bool response_read_ = false;     ///< the backend's last octet of it is here
+  bool request_sent_ = false;       ///< every octet of it went upstream
+  bool response_read_ = false;      ///< the backend's last octet of it is here
   bool response_complete_ = false;  ///< the client has it
   bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
   bool retry_stale_ = false;
   bool pump_running_ = false;
   bool pump_stopping_ = false;
-  bool upload_broken_ = false;     ///< upstream takes no more of the request; its response may still come
+  bool upload_broken_ = false;  ///< upstream takes no more of the request; its response may still come
   Readiness pump_done_;
 
   WorkerContext::RequestId id_{};

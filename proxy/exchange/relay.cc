@@ -1,12 +1,12 @@
 // How an exchange moves octets: each direction reads only when its last write is done, which is the backpressure.
+#include "protocol/http1/serializer.h"
+#include "proxy/exchange/exchange.h"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 
 #include <utility>
-
-#include "protocol/http1/serializer.h"
-#include "proxy/exchange/exchange.h"
 
 namespace telltale::proxy {
 
@@ -191,8 +191,8 @@ void Exchange::expect_response() {
 
 Phase Exchange::response_phase() const { return status_ == 0 ? Phase::response_head : Phase::response_body; }
 
-/// Moves what there is of the response: heads, then the body, a piece only when the client took the last one. Tells what
-/// to wait for before the next call; none: it is complete, or failure_ says why not.
+/// Moves what there is of the response: heads, then the body, a piece only when the client took the last one. Tells
+/// what to wait for before the next call; none: it is complete, or failure_ says why not.
 Exchange::Wait Exchange::forward_response() {
   // Heads do not count, and are few: what came behind one is only lent, so it must be read before anybody has a turn.
   for (unsigned pieces = 0;;) {
@@ -255,8 +255,8 @@ void Exchange::stage_response() {
   status_ = response_.status;
   tunnel_ = response_.status == 101;
   if (!tunnel_) {
-    upstream_.start_body(response_, client_->takes_chunks() ? Http1BodyReader::Chunks::verbatim
-                                                            : Http1BodyReader::Chunks::decoded);
+    upstream_.start_body(
+        response_, client_->takes_chunks() ? Http1BodyReader::Chunks::verbatim : Http1BodyReader::Chunks::decoded);
   }
   client_->stage_response({.status = response_.status,
                            .reason = response_.reason,

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
-#include <unordered_set>
-#include <vector>
-
 #include "conf/model.h"
 #include "proxy/routing/route_table.h"
 #include "proxy/upstream/service.h"
+
+#include <memory>
+#include <unordered_set>
+#include <vector>
 
 namespace telltale::proxy {
 

@@ -24,17 +24,17 @@ namespace telltale::proxy {
 struct WorkerContext {
   EventLoop loop;
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<std::unique_ptr<Balancer>> balancers;       ///< by Service::index()
-  std::vector<std::unique_ptr<ConnectionPool>> pools;     ///< by Endpoint::index
+  std::vector<std::unique_ptr<Balancer>> balancers;           ///< by Service::index()
+  std::vector<std::unique_ptr<ConnectionPool>> pools;         ///< by Endpoint::index
   std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
   std::unique_ptr<WorkerMetrics> metrics;
-  std::unique_ptr<AccessLog> access_log;                  ///< null: off
-  std::vector<SourceCounts> sources;                      ///< by listener
+  std::unique_ptr<AccessLog> access_log;  ///< null: off
+  std::vector<SourceCounts> sources;      ///< by listener
   /// By listener and cause.
   std::vector<std::array<LogRate, static_cast<std::size_t>(ProxyFailure::count_)>> proxy_failure_rates;
-  std::unique_ptr<RequestRecorder> recorder;              ///< null: off
-  std::vector<ProxyMismatch> proxy_mismatches;            ///< by Endpoint::index
-  bool draining = false;                                  ///< no keep-alive, no new connections
+  std::unique_ptr<RequestRecorder> recorder;    ///< null: off
+  std::vector<ProxyMismatch> proxy_mismatches;  ///< by Endpoint::index
+  bool draining = false;                        ///< no keep-alive, no new connections
 
   /// 128 bits, unique with overwhelming probability: a random stem for each worker and a counter that is mixed in.
   struct RequestId {

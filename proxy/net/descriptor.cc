@@ -2,14 +2,12 @@
 
 #include <boost/asio/error.hpp>
 
-#include <sys/epoll.h>
-
 #include <cerrno>
+#include <sys/epoll.h>
 
 namespace telltale::proxy {
 
-Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially initially,
-                                    Sharing sharing) {
+Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing) {
   auto* descriptor = new Descriptor(loop, std::move(fd), initially, sharing);
   if (initially == Initially::blocked && !descriptor->watch()) {
     const int error = errno;

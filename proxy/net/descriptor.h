@@ -1,20 +1,20 @@
 #pragma once
 
-#include <boost/system/error_code.hpp>
-
-#include <cstdint>
-#include <memory>
-
 #include "proxy/net/deadline_wheel.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/readiness.h"
 #include "proxy/net/unique_fd.h"
 
+#include <boost/system/error_code.hpp>
+
+#include <cstdint>
+#include <memory>
+
 namespace telltale::proxy {
 
 /// A file descriptor registered with one loop, at most once, edge-triggered, for input, output and the peer's
-/// half-close. Two flags tell whether a system call can succeed; whoever makes the call clears them. One that starts out
-/// ready is registered only when somebody first waits: a connection that serves one request at once never is.
+/// half-close. Two flags tell whether a system call can succeed; whoever makes the call clears them. One that starts
+/// out ready is registered only when somebody first waits: a connection that serves one request at once never is.
 /// Loop's thread only.
 class Descriptor final : private DeadlineWheel::Entry {
  public:

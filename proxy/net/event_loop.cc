@@ -1,18 +1,17 @@
 #include "proxy/net/event_loop.h"
 
-#include <boost/asio/error.hpp>
+#include "proxy/net/descriptor.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <boost/asio/error.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <system_error>
 #include <thread>
-
-#include "proxy/net/descriptor.h"
 
 namespace telltale::proxy {
 namespace {

@@ -69,8 +69,8 @@ class EventLoop : public boost::asio::execution_context {
   /// From any thread. The current pass is finished first.
   void stop();
 
-  /// Stops, and ends every pending wait on a descriptor with operation_aborted, so that coroutines unwind. Loop's thread,
-  /// or when nobody runs the loop.
+  /// Stops, and ends every pending wait on a descriptor with operation_aborted, so that coroutines unwind. Loop's
+  /// thread, or when nobody runs the loop.
   void abort_all();
 
   /// From any thread: the loop calls `function`, never from inside post(). Allocates.

@@ -1,17 +1,16 @@
 #include "proxy/net/stream.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include "proxy/net/socket_address.h"
+#include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include "proxy/net/socket_address.h"
-#include "proxy/net/transparent_source.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace telltale::proxy {
 namespace {

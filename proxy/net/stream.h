@@ -1,6 +1,8 @@
 #pragma once
 
-#include <sys/uio.h>
+#include "conf/model.h"
+#include "proxy/net/descriptor.h"
+#include "proxy/net/event_loop.h"
 
 #include <boost/system/error_code.hpp>
 
@@ -9,11 +11,8 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <sys/uio.h>
 #include <utility>
-
-#include "conf/model.h"
-#include "proxy/net/descriptor.h"
-#include "proxy/net/event_loop.h"
 
 namespace telltale::proxy {
 

@@ -21,9 +21,9 @@ struct AdminSource {
   std::function<void(const ExplainQuery& query, std::function<void(std::string page)> done)> explain;
 };
 
-/// /livez, /readyz, /healthz (as /livez), /metrics, /services, /explain, and an index at /. Beast on the control thread's
-/// io_context. GET and HEAD only; anything else 405; bodies and heads bounded (16 KiB each); a request must be there,
-/// and its answer be taken, within 30 s; 64 connections.
+/// /livez, /readyz, /healthz (as /livez), /metrics, /services, /explain, and an index at /. Beast on the control
+/// thread's io_context. GET and HEAD only; anything else 405; bodies and heads bounded (16 KiB each); a request must be
+/// there, and its answer be taken, within 30 s; 64 connections.
 ///
 /// Listening on a loopback address, only a Host that is an IP literal or localhost is answered, else 421: a browser
 /// that DNS rebinding has led here sends the attacker's name. On another address, which somebody chose to open, names

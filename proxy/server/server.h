@@ -1,14 +1,5 @@
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "conf/model.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/health/checker.h"
@@ -17,6 +8,15 @@
 #include "proxy/server/file_watcher.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/worker.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace telltale::proxy {
 
@@ -33,7 +33,8 @@ class Server {
   ~Server();
 
   /// Starts the workers and serves until a signal ends it: SIGTERM drains, SIGINT does so without the delay for load
-  /// balancers, a second one of either ends at once (SIGINT after SIGTERM only cuts the delay short). SIGUSR1 reopens the logs, SIGHUP says that there is no reload yet.
+  /// balancers, a second one of either ends at once (SIGINT after SIGTERM only cuts the delay short). SIGUSR1 reopens
+  /// the logs, SIGHUP says that there is no reload yet.
   void run();
 
   /// The listeners' real addresses, in the order of the configuration.

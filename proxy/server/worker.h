@@ -1,5 +1,11 @@
 #pragma once
 
+#include "proxy/downstream/connection.h"
+#include "proxy/downstream/http1_session.h"
+#include "proxy/downstream/listener.h"
+#include "proxy/exchange/worker_context.h"
+#include "proxy/server/key_files.h"
+
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -7,12 +13,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "proxy/downstream/connection.h"
-#include "proxy/downstream/http1_session.h"
-#include "proxy/downstream/listener.h"
-#include "proxy/exchange/worker_context.h"
-#include "proxy/server/key_files.h"
 
 namespace telltale::proxy {
 
@@ -30,7 +30,8 @@ struct SharedCounts {
 /// control thread; between start() and join() everything inside belongs to the worker's own thread.
 class Worker {
  public:
-  /// `sockets`: one for each listener of the snapshot; `keys`: of each of the model's key files. Throws std::system_error.
+  /// `sockets`: one for each listener of the snapshot; `keys`: of each of the model's key files. Throws
+  /// std::system_error.
   Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
          std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys = {});
   ~Worker();

@@ -1,16 +1,16 @@
 #pragma once
 
+#include "conf/model.h"
+#include "proxy/net/stream.h"
+#include "proxy/observe/metrics.h"
+#include "proxy/upstream/service.h"
+
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "conf/model.h"
-#include "proxy/net/stream.h"
-#include "proxy/observe/metrics.h"
-#include "proxy/upstream/service.h"
 
 namespace telltale::proxy {
 
@@ -23,7 +23,7 @@ struct UpstreamConnection {
   /// The source address if that is the client's, and the PROXY header without its unique id and checksum; empty: the
   /// connection is anybody's.
   std::string identity;
-  bool reused = false;   ///< came out of the pool: may turn out stale
+  bool reused = false;  ///< came out of the pool: may turn out stale
 
  private:
   friend class ConnectionPool;
@@ -33,8 +33,8 @@ struct UpstreamConnection {
 };
 
 /// Idle connections to one endpoint, of one worker. Last in, first out; beyond the limit, or when its identity's turn
-/// in the LRU comes, the oldest is closed. An idle connection that gets an octet, an EOF or too old is closed at once, so
-/// no leftover octet reaches another exchange. Not thread safe.
+/// in the LRU comes, the oldest is closed. An idle connection that gets an octet, an EOF or too old is closed at once,
+/// so no leftover octet reaches another exchange. Not thread safe.
 class ConnectionPool {
  public:
   ConnectionPool(const conf::Pool& limits, ServiceMetrics& metrics) : limits_(limits), metrics_(metrics) {}

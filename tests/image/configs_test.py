@@ -30,7 +30,7 @@ def in_markdown(text: str) -> list[str]:
 
 def shipped() -> dict[str, str]:
     found = {"docker/compose/telltale.yaml": (ROOT / "docker/compose/telltale.yaml").read_text(),
-             "tests/bench/contenders.py": contenders.TELLTALE.format(port=8080, backend_port=8081)}
+             "tests/bench/contenders.py": contenders.TELLTALE.format(admin="off", port=8080, backend_port=8081)}
     for path in sorted((ROOT / "docker/kubernetes").glob("*.yaml")):
         for number, text in enumerate(in_config_maps(path.read_text())):
             found[f"{path.relative_to(ROOT)} #{number}"] = text
