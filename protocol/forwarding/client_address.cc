@@ -18,22 +18,24 @@ void reject(ClientAddress& result, std::string_view token, RejectReason reason) 
   result.rejected.push_back({std::string(token.substr(0, max_token_octets)), reason});
 }
 
-// One entry of the believed header: an address, or why it is none.
-struct Entry {
-  std::optional<net::IpPort> address;
-  RejectReason reason = RejectReason::not_an_address;
-};
-
-Entry read_forwarded(std::string_view text) {
+// Reads one entry of the believed header; or why it is no address.
+std::optional<RejectReason> read_forwarded(std::string_view text, net::IpPort& address) {
   ForwardedElement element;
-  if (!parse_forwarded_element(text, element)) return {std::nullopt, RejectReason::malformed};
-  if (!element.for_node.present) return {};  // the hop did not say: what is left of it has no voucher
+  if (!parse_forwarded_element(text, element)) return RejectReason::malformed;
+  if (!element.for_node.present) return RejectReason::not_an_address;  // what is left of it has no voucher
   std::array<char, 128> scratch;
   const auto value = element.for_node.unescape(scratch);
-  if (!value) return {};
+  if (!value) return RejectReason::not_an_address;
   const auto node = parse_node(*value);
-  if (!node || node->kind != Node::Kind::address) return {};
-  return {node->address, {}};
+  if (!node || node->kind != Node::Kind::address) return RejectReason::not_an_address;
+  address = node->address;
+  return std::nullopt;
+}
+std::optional<RejectReason> read_x_forwarded_for(std::string_view text, net::IpPort& address) {
+  const auto parsed = parse_address_entry(text);
+  if (!parsed) return RejectReason::not_an_address;
+  address = *parsed;
+  return std::nullopt;
 }
 
 // The walk over a list, right to left: identity.md, layer 3.
@@ -60,16 +62,18 @@ class Walk {
   void step(std::string_view element, bool is_forwarded) {
     if (state_ == State::client_found) reject(result_, element, RejectReason::beyond_client);
     if (state_ != State::walking) return;
-    const Entry entry = is_forwarded ? read_forwarded(element) : Entry{parse_address_entry(element)};
-    if (!entry.address) {
-      reject(result_, element, entry.reason);
+    Hop& hop = result_.hops.emplace_back(Hop{{}, Provenance::header, HopVerdict::trusted});
+    const auto refused =
+        is_forwarded ? read_forwarded(element, hop.address) : read_x_forwarded_for(element, hop.address);
+    if (refused) {
+      result_.hops.pop_back();
+      reject(result_, element, *refused);
       state_ = State::stopped;
       return;
     }
     ++taken_;
     const bool is_client =
-        trust_.trusted_hops > 0 ? taken_ == trust_.trusted_hops : !trust_.trusted.contains(entry.address->address);
-    result_.hops.push_back({*entry.address, Provenance::header, HopVerdict::trusted});
+        trust_.trusted_hops > 0 ? taken_ == trust_.trusted_hops : !trust_.trusted.contains(hop.address.address);
     if (is_client) state_ = State::client_found;
   }
 
