@@ -216,6 +216,31 @@ TEST(EventLoop, CancellationSlotAbortsOnlyTheWait) {
   EXPECT_EQ(pair.stream.read().octets, "x");
 }
 
+// A socket that starts out ready is registered only when somebody first waits on it.
+TEST(EventLoop, BrokenPeerThatNobodyWaitedOnEndsTheWaitOfItsDependent) {
+  EventLoop loop;
+  SocketPair client(loop, Descriptor::Initially::ready);
+  SocketPair backend(loop);
+  client.stream.descriptor().set_dependent(&backend.stream.descriptor());
+  error_code seen;
+  backend.stream.async_readable([&](error_code error) { seen = error; });
+  client.other.reset();
+  run_until(loop, [&] { return bool(seen); });
+  EXPECT_EQ(seen, boost::asio::error::connection_reset);
+}
+
+TEST(EventLoop, EndThatCameBeforeTheFirstWaitIsNotLost) {
+  EventLoop loop;
+  SocketPair pair(loop, Descriptor::Initially::ready);
+  pair.send("last");
+  pair.other.reset();
+  EXPECT_EQ(pair.stream.read().octets, "last");
+  bool woken = false;
+  pair.stream.async_readable([&](error_code) { woken = true; });
+  run_until(loop, [&] { return woken; });
+  EXPECT_EQ(pair.stream.read().error, boost::asio::error::eof);
+}
+
 TEST(EventLoop, BrokenPeerEndsTheWaitOfItsDependent) {
   EventLoop loop;
   SocketPair client(loop);
