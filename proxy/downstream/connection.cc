@@ -14,6 +14,7 @@ bool ConnectionTable::admit() {
 }
 
 void ConnectionTable::close_idle() {
+  closes_idle_ = true;
   // Failing the wait ends the session, which takes the connection off this list.
   while (longest_idle_ != nullptr) {
     longest_idle_->stream_.descriptor().input().fail(boost::asio::error::operation_aborted);

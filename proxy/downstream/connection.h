@@ -25,6 +25,7 @@ class ConnectionTable {
   std::size_t size() const { return size_; }
   /// Makes room for one more: at the limit the longest idle connection is closed. False: none is idle.
   bool admit();
+  /// From now on: those that are idle, and those that become so.
   void close_idle();
   /// Called whenever the last connection has ended; a drain waits for it.
   void on_empty(std::function<void()> callback) { on_empty_ = std::move(callback); }
@@ -36,6 +37,7 @@ class ConnectionTable {
   std::atomic<std::size_t>& total_;
   std::size_t max_total_;
   std::size_t size_ = 0;
+  bool closes_idle_ = false;
   std::function<void()> on_empty_;
   Connection* longest_idle_ = nullptr;
   Connection* last_idle_ = nullptr;
@@ -53,7 +55,7 @@ class Connection {
   Stream& stream() { return stream_; }
   ConnectionContext& context() { return context_; }
   WorkerContext& worker() { return table_.worker_; }
-  bool draining() const { return table_.worker_.draining; }
+  bool closes_when_idle() const { return table_.closes_idle_; }
 
   /// Counts this connection to its client, as the PROXY phase found it. False: the client has too many.
   bool count_client();

@@ -38,11 +38,9 @@ class Http1Downstream final : public DownstreamSide {
   const http::HeaderBlock& trailers() const override { return reader_.trailers(); }
   Readiness& input() override { return stream_->descriptor().input(); }
   boost::system::error_code read_error() const override { return reader_.error(); }
-  Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) override {
-    return writer_.write(piece, trailers);
-  }
+  Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) override;
   Progress flush() override { return writer_.flush(); }
-  Readiness& output() override { return stream_->descriptor().output(); }
+  Readiness& output() override { return stream_->descriptor().turn_to_write(); }
   boost::system::error_code write_error() const override { return writer_.error(); }
   void expires_after(std::chrono::milliseconds duration) override { stream_->expires_after(duration); }
   void expires_never() override { stream_->expires_never(); }

@@ -90,7 +90,7 @@ Awaitable<> serve_http1(Connection& connection, Http1TransactionPool& transactio
     const ReadResult got = stream.read();
     if (got.error == boost::asio::error::would_block) {
       served = 0;
-      if (!first && connection.draining()) co_return;
+      if (!first && connection.closes_when_idle()) co_return;
       stream.expires_after(first ? listener.timeouts.header : listener.timeouts.idle);
       connection.begin_idle();
       const auto [error] = co_await stream.async_readable(as_result);

@@ -9,6 +9,7 @@
 #include <boost/asio/error.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <sys/socket.h>
@@ -17,7 +18,8 @@
 namespace telltale::proxy {
 namespace {
 
-constexpr std::chrono::milliseconds out_of_descriptors_pause{100};
+constexpr int full_turns_to_grow = 8;
+constexpr std::chrono::milliseconds exhausted_pause{100};  // of descriptors or memory
 constexpr std::chrono::seconds complaint_interval{10};
 
 Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1TransactionPool& transactions) {
@@ -51,14 +53,14 @@ Listener::Listener(ConnectionTable& table, Http1TransactionPool& transactions, C
       transactions_(transactions),
       context_(std::move(context)),
       address_(std::move(address)),
-      socket_(Descriptor::open(table.worker().loop, std::move(socket), Descriptor::Initially::ready,
-                               address_.ip ? Descriptor::Sharing::own : Descriptor::Sharing::shared)) {
+      socket_(Descriptor::open_listener(table.worker().loop, std::move(socket),
+                                        address_.ip ? Descriptor::Sharing::own : Descriptor::Sharing::shared)) {
   if (socket_ == nullptr) throw std::system_error(errno, std::system_category(), "epoll_ctl");
 }
 
 void Listener::stop() {
   // Who is in the backlog already gets served: closing the socket would reset them.
-  while (socket_ != nullptr && accept_one()) {
+  while (socket_ != nullptr && accept_one() == Accepted::yes) {
   }
   socket_.reset();
 }
@@ -70,51 +72,61 @@ void Listener::use(std::shared_ptr<const Snapshot> snapshot) {
   context_.snapshot = std::move(snapshot);
 }
 
+/// An accept() that finds nobody costs the kernel about as much as one that does, so one connection is taken for each
+/// event, and more only while there always were more.
 Awaitable<> Listener::accept_loop() {
-  for (;;) {
-    for (int count = 0; socket_ != nullptr && socket_->readable() && count < accepts_per_event; ++count) {
-      if (!accept_one()) break;
+  for (int budget = 1, full_turns = 0; socket_ != nullptr;) {
+    Accepted accepted = Accepted::yes;
+    int count = 0;
+    while (accepted == Accepted::yes && count < budget) {
+      accepted = accept_one();
+      if (accepted == Accepted::yes) ++count;
     }
-    if (socket_ == nullptr) co_return;
-    // Still readable after a full turn: this wait ends in the next pass.
+    if (accepted == Accepted::nobody) {
+      budget = std::max(count, 1);
+      full_turns = 0;
+    } else if (++full_turns == full_turns_to_grow) {
+      budget = std::min(2 * budget, accepts_per_event);
+      full_turns = 0;
+    }
+    if (accepted == Accepted::exhausted) {
+      socket_->set_deadline(table_.worker().loop.now() + exhausted_pause);
+      const auto [error] = co_await socket_->async_deadline(as_result);
+      if (error == boost::asio::error::operation_aborted) co_return;
+    }
+    socket_->clear_readable();  // level-triggered: told again if somebody is left
     const auto [error] = co_await socket_->async_readable(as_result);
     if (error == boost::asio::error::operation_aborted) co_return;
-    if (error == boost::asio::error::timed_out) socket_->set_readable();
   }
 }
 
-bool Listener::accept_one() {
+Listener::Accepted Listener::accept_one() {
   SocketAddress peer;
   UniqueFd socket(::accept4(socket_->fd(), peer.data(), peer.size_out(), SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket) {
     serve(std::move(socket), peer);
-    return true;
+    return Accepted::yes;
   }
   switch (errno) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-      pause(errno);
-      return false;
+      complain(errno);
+      return Accepted::exhausted;
     case EAGAIN:
-      socket_->clear_readable();
-      return false;
+      return Accepted::nobody;
     default:
-      return true;  // that one connection went wrong (ECONNABORTED, EPROTO …)
+      return Accepted::yes;  // that one connection went wrong (ECONNABORTED, EPROTO …)
   }
 }
 
-/// The connection stays in the backlog, and no new edge will tell of it: look again soon. Each that comes meanwhile
-/// wakes us too, and is not worth a line in the log.
-void Listener::pause(int error) {
+/// The connection stays in the backlog: it is looked at again soon. Not each time is worth a line in the log.
+void Listener::complain(int error) {
   const auto now = table_.worker().loop.now();
-  if (complained_at_ == EventLoop::Clock::time_point{} || now - complained_at_ >= complaint_interval) {
-    complained_at_ = now;
-    spdlog::warn("listener {}: cannot accept: {}", context_.listener->name, std::system_category().message(error));
-  }
-  socket_->clear_readable();
-  socket_->set_deadline(now + out_of_descriptors_pause);
+  if (complained_at_ != EventLoop::Clock::time_point{} && now - complained_at_ < complaint_interval) return;
+  complained_at_ = now;
+  spdlog::warn("listener {}: cannot accept: {}", context_.listener->name, std::system_category().message(error));
 }
 
 void Listener::serve(UniqueFd socket, const SocketAddress& peer) {

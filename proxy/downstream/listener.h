@@ -4,6 +4,7 @@
 #include "proxy/downstream/http1_session.h"
 #include "proxy/net/listen_socket.h"
 
+#include <cstdint>
 #include <memory>
 
 namespace telltale::proxy {
@@ -23,11 +24,12 @@ class Listener {
   void stop();
 
  private:
-  static constexpr int accepts_per_event = 64;  ///< then the connections that exist get their turn
+  static constexpr int accepts_per_event = 64;  ///< at most; then the connections that exist get their turn
+  enum class Accepted : std::uint8_t { yes, nobody, exhausted };
 
   Awaitable<> accept_loop();
-  bool accept_one();
-  void pause(int error);
+  Accepted accept_one();
+  void complain(int error);
   void serve(UniqueFd socket, const class SocketAddress& peer);
 
   ConnectionTable& table_;

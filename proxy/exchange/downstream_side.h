@@ -34,6 +34,7 @@ struct OutgoingResponse {
   std::string_view extra_fields;              ///< ready lines `Name: value\r\n`
   http1::BodyFraming body;
   bool keep_alive = true;
+  bool close_follows = false;  ///< if not kept alive: without a wait, behind the last octet
 };
 
 /// The client's side of one exchange: an HTTP/1 session now, an HTTP/2 stream later. An exchange knows no more of it.

@@ -43,7 +43,8 @@ Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& 
   }
   finish();
   if (!response_complete_) co_return After::cut;
-  co_return keep_alive() && client_->request_complete() && !tunnel_ ? After::keep_alive : After::close;
+  const bool in_step = failure_.side != Side::downstream && client_->request_complete() && !tunnel_;
+  co_return in_step ? After::keep_alive : After::close;
 }
 
 Awaitable<> Exchange::refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure,

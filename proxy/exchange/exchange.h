@@ -16,7 +16,8 @@
 
 namespace telltale::proxy {
 
-/// What the client's connection is good for after an exchange. cut: the response could not be finished.
+/// What the client's connection is good for after an exchange; whether it was told to go on is its side's to know. cut:
+/// the response could not be finished.
 enum class After : std::uint8_t { keep_alive, close, cut };
 
 /// One request and its response (proxy/README.md tells the way). Knows no HTTP version of the client's side. Reused

@@ -20,8 +20,11 @@ Awaitable<> Exchange::talk() {
   if (connecting_) {
     const bool established = co_await establish();
     if (!established) co_return;
+  } else {
+    const auto [error] = co_await upstream_.output().async_wait(as_result);
+    if (error) upstream_failed(Phase::request_write, error);
   }
-  upload_now();
+  if (!failure_) upload_now();
   if (!failure_ && !request_sent_ && !upload_broken_) {
     pump_running_ = true;
     boost::asio::co_spawn(worker_.loop.get_executor(), pump_request(), boost::asio::detached);
@@ -263,7 +266,8 @@ void Exchange::stage_response() {
                            .fields = &response_.fields,
                            .extra_fields = {},
                            .body = response_.body,
-                           .keep_alive = keep_alive() && !gives_up_request()});
+                           .keep_alive = keep_alive() && !gives_up_request(),
+                           .close_follows = request_sent_});
   if (!tunnel_) return;
   upstream_.become_tunnel();
   client_->become_tunnel();
@@ -289,7 +293,8 @@ Awaitable<> Exchange::send_reply() {
                            .fields = nullptr,
                            .extra_fields = reply.fields,
                            .body = {http1::Framing::content_length, reply.body.size()},
-                           .keep_alive = keep_alive() && client_->request_complete()});
+                           .keep_alive = keep_alive() && client_->request_complete(),
+                           .close_follows = true});
   const bool bodiless = client_->request().method == http1::Method::head || reply.status == 204 || reply.status == 304;
   const BodyPiece body{.octets = bodiless ? std::string_view() : std::string_view(reply.body), .last = true};
   Progress put = client_->write_body(body, {});

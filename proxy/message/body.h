@@ -43,7 +43,7 @@ class MessageSink {
   /// body.
   virtual Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) = 0;
   virtual Progress flush() = 0;
-  /// Wait here after write_body() or flush() was blocked.
+  /// Wait here after write_body() or flush() was blocked, or before them for the turn to write.
   virtual Readiness& output() = 0;
   virtual boost::system::error_code write_error() const = 0;
 };

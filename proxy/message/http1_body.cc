@@ -85,7 +85,8 @@ void Http1Writer::start(Stream& stream) {
   out_.clear();
   sent_ = 0;
   framing_ = Framing::plain;
-  sent_any_ = half_close_ = false;
+  sent_any_ = half_close_ = close_follows_ = false;
+  next_ = Stream::Next::whenever;
   payload_octets_ = 0;
   error_.clear();
 }
@@ -96,7 +97,7 @@ void Http1Writer::release_memory() {
   if (out_.capacity() > kept_capacity) out_.shrink_to_fit();
 }
 
-Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& trailers) {
+Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& trailers, Leave leave) {
   std::string_view octets = piece.octets;
   payload_octets_ += octets.size();
   if (framing_ == Framing::chunked && !piece.chunk_coded) {
@@ -116,6 +117,11 @@ Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& tra
     end_chunked(trailers);
   }
   if (framing_ == Framing::tunnel && piece.last) half_close_ = true;
+  if (close_follows_ && piece.last) next_ = Stream::Next::at_once;
+  if (leave == Leave::in_turn && octets.size() <= copy_limit) {
+    out_.append(octets);
+    return has_pending() ? Progress::blocked : flush();
+  }
   return send_with(octets);
 }
 
@@ -126,9 +132,13 @@ void Http1Writer::end_chunked(const http::HeaderBlock& trailers) {
   out_.append("\r\n");
 }
 
+IoResult Http1Writer::send(std::string_view first, std::string_view second) {
+  return stream_->write(first, second, next_);
+}
+
 Progress Http1Writer::send_with(std::string_view octets) {
   if (out_.empty() && !octets.empty()) {
-    const IoResult result = stream_->write(octets);
+    const IoResult result = send(octets);
     if (result.error && result.error != boost::asio::error::would_block) {
       error_ = result.error;
       return Progress::failed;
@@ -140,7 +150,7 @@ Progress Http1Writer::send_with(std::string_view octets) {
     return Progress::blocked;
   }
   if (sent_ == 0 && octets.size() > copy_limit) {
-    const IoResult result = stream_->write(out_, octets);
+    const IoResult result = send(out_, octets);
     if (result.error && result.error != boost::asio::error::would_block) {
       error_ = result.error;
       return Progress::failed;
@@ -159,7 +169,7 @@ Progress Http1Writer::send_with(std::string_view octets) {
 
 Progress Http1Writer::flush() {
   while (has_pending()) {
-    const IoResult result = stream_->write(std::string_view(out_).substr(sent_));
+    const IoResult result = send(std::string_view(out_).substr(sent_));
     if (result.error == boost::asio::error::would_block) return Progress::blocked;
     if (result.error) {
       error_ = result.error;

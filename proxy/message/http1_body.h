@@ -56,7 +56,11 @@ class Http1Writer {
   void set_framing(Framing framing) { framing_ = framing; }
   Framing framing() const { return framing_; }
 
-  Progress write(const BodyPiece& piece, const http::HeaderBlock& trailers);
+  /// in_turn: what is little is kept, and `blocked` asks to wait for the turn to write (Descriptor::turn_to_write()).
+  enum class Leave : std::uint8_t { at_once, in_turn };
+  Progress write(const BodyPiece& piece, const http::HeaderBlock& trailers, Leave leave = Leave::at_once);
+  /// The stream is closed or shut down as soon as the last piece is through: its end shares a segment with the FIN.
+  void set_close_follows() { close_follows_ = true; }
   Progress flush();
   bool has_pending() const { return sent_ < out_.size(); }
   /// Whether any octet left since start(): if none did, another connection may be tried.
@@ -71,6 +75,7 @@ class Http1Writer {
   static constexpr std::size_t kept_capacity = 16 * 1024;
 
   Progress send_with(std::string_view octets);
+  IoResult send(std::string_view first, std::string_view second = {});
   void end_chunked(const http::HeaderBlock& trailers);
 
   Stream* stream_ = nullptr;
@@ -79,6 +84,8 @@ class Http1Writer {
   Framing framing_ = Framing::plain;
   bool sent_any_ = false;
   bool half_close_ = false;  // when out_ is through
+  bool close_follows_ = false;
+  Stream::Next next_ = Stream::Next::whenever;
   std::uint64_t payload_octets_ = 0;
   boost::system::error_code error_;
 };

@@ -23,6 +23,7 @@ class DeadlineWheel {
     Entry() = default;
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
+    bool has_deadline() const { return due_ != 0; }
 
    private:
     friend class DeadlineWheel;

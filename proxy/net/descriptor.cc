@@ -7,8 +7,9 @@
 
 namespace telltale::proxy {
 
-Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing) {
-  auto* descriptor = new Descriptor(loop, std::move(fd), initially, sharing);
+Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially initially, Trigger trigger,
+                                    Sharing sharing) {
+  auto* descriptor = new Descriptor(loop, std::move(fd), initially, trigger, sharing);
   if (initially == Initially::blocked && !descriptor->watch()) {
     const int error = errno;
     delete descriptor;
@@ -23,17 +24,22 @@ Descriptor::Handle Descriptor::open(EventLoop& loop, UniqueFd fd, Initially init
 }
 
 bool Descriptor::watch() {
-  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = this}};
+  constexpr std::uint32_t edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  epoll_event event{.events = level_ ? static_cast<std::uint32_t>(EPOLLIN) : edges, .data = {.ptr = this}};
   registered_ = ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_ADD, fd_.get(), &event) == 0;
   // The kernel has no room for another watch: a wait for what nobody will tell ends at the next tick.
   if (!registered_) set_deadline(loop_.now());
   return registered_;
 }
 
+void Descriptor::unwatch() {
+  if (std::exchange(registered_, false)) ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
+}
+
 void Descriptor::close() {
   if (!fd_) return;
   loop_.wheel_.remove(*this);
-  if (shared_ && registered_) ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
+  if (shared_) unwatch();
   fd_.reset();  // the kernel takes it out of epoll
   dependent_ = nullptr;
   --loop_.descriptor_count_;
@@ -75,8 +81,10 @@ void Descriptor::on_deadline() {
     watch();
     return;
   }
+  // A wait that the input's handler begins now, with a deadline of its own, has only begun.
+  const bool writer_waits = output_.waiting();
   input_.fail(boost::asio::error::timed_out);
-  if (fd_) output_.fail(boost::asio::error::timed_out);
+  if (fd_ && writer_waits && !has_deadline()) output_.fail(boost::asio::error::timed_out);
 }
 
 }  // namespace telltale::proxy

@@ -15,7 +15,7 @@ namespace telltale::proxy {
 /// A file descriptor registered with one loop, at most once, edge-triggered, for input, output and the peer's
 /// half-close. Two flags tell whether a system call can succeed; whoever makes the call clears them. One that starts
 /// out ready is registered only when somebody first waits: a connection that serves one request at once never is.
-/// Loop's thread only.
+/// A listener is level-triggered: it need not be emptied. Loop's thread only.
 class Descriptor final : private DeadlineWheel::Entry {
  public:
   struct Closer {
@@ -30,7 +30,13 @@ class Descriptor final : private DeadlineWheel::Entry {
   enum class Sharing { own, shared };
 
   /// nullptr when the kernel refuses (fd limit): errno says why; `fd` is closed.
-  static Handle open(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing = Sharing::own);
+  static Handle open(EventLoop& loop, UniqueFd fd, Initially initially) {
+    return open(loop, std::move(fd), initially, Trigger::edge, Sharing::own);
+  }
+  /// For input alone, told in every pass until nobody waits to be accepted.
+  static Handle open_listener(EventLoop& loop, UniqueFd fd, Sharing sharing) {
+    return open(loop, std::move(fd), Initially::ready, Trigger::level, sharing);
+  }
 
   int fd() const { return fd_.get(); }
   EventLoop& loop() const { return loop_; }
@@ -42,12 +48,11 @@ class Descriptor final : private DeadlineWheel::Entry {
   bool saw_hangup() const { return hangup_; }
   /// The connection is gone both ways (HUP or ERR), as far as epoll has told.
   bool broken() const { return broken_; }
-  void set_readable() { readable_ = true; }
   void clear_readable() { readable_ = false; }
   void clear_writable() { writable_ = false; }
 
   /// Completion: void(error_code), from the loop, never from inside the call. A flag that is up already ends the wait
-  /// in the loop's next pass. One waiter for each direction.
+  /// when this pass's events and posted work are through. One waiter for each direction.
   template <typename CompletionToken>
   auto async_readable(CompletionToken&& token) {
     if (readable_) complete_soon();
@@ -55,12 +60,25 @@ class Descriptor final : private DeadlineWheel::Entry {
   }
   template <typename CompletionToken>
   auto async_writable(CompletionToken&& token) {
-    if (writable_) complete_soon();
-    return output().async_wait(std::forward<CompletionToken>(token));
+    return turn_to_write().async_wait(std::forward<CompletionToken>(token));
+  }
+  /// Begin the wait of async_writable() here. Who waits although a write could succeed at once lets the sends of one
+  /// pass leave one after the other: the first wakes the peer's process, the others find it awake.
+  Readiness& turn_to_write() {
+    if (!writable_) return output();
+    complete_soon();
+    return output_;
   }
   /// The waits themselves: to begin one when the flag is known to be down, to fail or to forget it.
   Readiness& input() { return watched().input_; }
   Readiness& output() { return watched().output_; }
+
+  /// Completion: void(error_code): timed_out at the deadline, whatever the descriptor has to tell meanwhile.
+  template <typename CompletionToken>
+  auto async_deadline(CompletionToken&& token) {
+    unwatch();
+    return input_.async_wait(std::forward<CompletionToken>(token));
+  }
 
   /// When passed, pending waits end with timed_out. One for both directions; setting it again moves it.
   void set_deadline(EventLoop::Clock::time_point when) { loop_.wheel_.set(*this, when); }
@@ -76,10 +94,13 @@ class Descriptor final : private DeadlineWheel::Entry {
  private:
   friend class EventLoop;
 
-  Descriptor(EventLoop& loop, UniqueFd fd, Initially initially, Sharing sharing)
+  enum class Trigger { edge, level };
+
+  Descriptor(EventLoop& loop, UniqueFd fd, Initially initially, Trigger trigger, Sharing sharing)
       : loop_(loop),
         fd_(std::move(fd)),
         readable_(initially == Initially::ready),
+        level_(trigger == Trigger::level),
         shared_(sharing == Sharing::shared) {}
   ~Descriptor() = default;
 
@@ -87,7 +108,9 @@ class Descriptor final : private DeadlineWheel::Entry {
     if (!registered_) watch();
     return *this;
   }
+  static Handle open(EventLoop& loop, UniqueFd fd, Initially initially, Trigger trigger, Sharing sharing);
   bool watch();
+  void unwatch();
   void close();
   void on_events(std::uint32_t events);
   void on_deadline();
@@ -98,6 +121,7 @@ class Descriptor final : private DeadlineWheel::Entry {
   UniqueFd fd_;
   bool readable_;
   bool writable_ = true;  // until a write says otherwise
+  bool level_;
   bool shared_;
   bool registered_ = false;
   bool hangup_ = false;

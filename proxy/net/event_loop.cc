@@ -72,8 +72,8 @@ void EventLoop::run_once(std::chrono::milliseconds max_wait) {
     const auto& event = events[static_cast<std::size_t>(i)];
     if (event.data.ptr != nullptr) static_cast<Descriptor*>(event.data.ptr)->on_events(event.events);
   }
-  signal_soon();
   run_tasks();
+  signal_soon();
   wheel_.advance(now_, [](DeadlineWheel::Entry& entry) { static_cast<Descriptor&>(entry).on_deadline(); });
   if (end_of_pass_) end_of_pass_();
   free_closed();
@@ -113,13 +113,13 @@ void EventLoop::run_tasks() {
 }
 
 void EventLoop::signal_soon() {
-  // What is added meanwhile waits for the next pass; what closes meanwhile takes itself out.
-  for (std::size_t left = soon_.size(); left > 0 && !soon_.empty(); --left) {
-    Descriptor* descriptor = soon_.front();
-    soon_.erase(soon_.begin());
+  // What is added meanwhile waits for the next pass; what closes meanwhile has nobody left who waits.
+  signalled_.swap(soon_);
+  for (Descriptor* descriptor : signalled_) {
     descriptor->queued_ = false;
     descriptor->signal();
   }
+  signalled_.clear();
 }
 
 void EventLoop::abort_all() {

@@ -134,7 +134,8 @@ class EventLoop : public boost::asio::execution_context {
   std::unique_ptr<char[]> scratch_;
   std::size_t descriptor_count_ = 0;
   Descriptor* open_ = nullptr;
-  std::vector<Descriptor*> soon_;    // waits that began with the flag up: they end in the next pass
+  std::vector<Descriptor*> soon_;  // waits that began with the flag up: they end when this pass's events are through
+  std::vector<Descriptor*> signalled_;
   std::vector<Descriptor*> closed_;  // freed after the pass: an event of this pass may still point at them
   std::function<void()> end_of_pass_;
 

@@ -65,23 +65,22 @@ void Stream::unread(std::string_view octets) {
   kept_end_ = static_cast<std::uint32_t>(octets.size());
 }
 
-IoResult Stream::write(std::string_view octets) { return write(octets, {}); }
-
-IoResult Stream::write(std::string_view first, std::string_view second) {
+IoResult Stream::write(std::string_view first, std::string_view second, Next next) {
   if (!descriptor_) return {0, boost::asio::error::operation_aborted};
   if (!descriptor_->writable()) return {0, would_block};
   const std::size_t wanted = first.size() + second.size();
+  const int flags = MSG_NOSIGNAL | (next == Next::at_once ? MSG_MORE : 0);
   for (;;) {
     ssize_t size;
     if (second.empty()) {
-      size = ::send(descriptor_->fd(), first.data(), first.size(), MSG_NOSIGNAL);
+      size = ::send(descriptor_->fd(), first.data(), first.size(), flags);
     } else {
       iovec pieces[2] = {{const_cast<char*>(first.data()), first.size()},
                          {const_cast<char*>(second.data()), second.size()}};
       msghdr message{};
       message.msg_iov = pieces;
       message.msg_iovlen = 2;
-      size = ::sendmsg(descriptor_->fd(), &message, MSG_NOSIGNAL);
+      size = ::sendmsg(descriptor_->fd(), &message, flags);
     }
     if (size >= 0) {
       if (static_cast<std::size_t>(size) < wanted) descriptor_->clear_writable();

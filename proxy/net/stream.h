@@ -45,10 +45,14 @@ class Stream {
   /// Something is put back, or may be there to read without a wait. False once closed.
   bool may_have_more() const { return descriptor_ && (has_unread() || descriptor_->readable()); }
 
+  /// What comes behind a write. at_once: more octets or the end, without a wait, so that the kernel may send them in
+  /// one segment (MSG_MORE).
+  enum class Next : bool { whenever, at_once };
+
   /// Tries at once; a short write has error would_block only if nothing was written.
-  IoResult write(std::string_view octets);
+  IoResult write(std::string_view octets, Next next = Next::whenever) { return write(octets, {}, next); }
   /// Two pieces with one system call.
-  IoResult write(std::string_view first, std::string_view second);
+  IoResult write(std::string_view first, std::string_view second, Next next = Next::whenever);
 
   /// Waits for after a would-block. Completion: void(error_code): timed_out at the deadline, operation_aborted when
   /// closed.

@@ -39,7 +39,7 @@ class Http1Upstream final : public MessageSide {
     return writer_.write(piece, trailers);
   }
   Progress flush() override { return writer_.flush(); }
-  Readiness& output() override { return connection_->stream.descriptor().output(); }
+  Readiness& output() override { return connection_->stream.descriptor().turn_to_write(); }
   boost::system::error_code write_error() const override { return writer_.error(); }
   bool sent_any() const { return writer_.sent_any(); }
   bool has_pending() const { return writer_.has_pending(); }
