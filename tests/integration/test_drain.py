@@ -122,6 +122,26 @@ class Drain(ProxyTest):
             self.assertTrue(client.read_response().closes())
         proxy.stop()
 
+    def test_a_connection_that_was_promised_to_go_on_takes_one_more_request_within_the_delay(self):
+        def halves(connection):
+            connection.next_request()
+            connection.send(respond(200, b"", [("Content-Length", 2)], length=False) + b"1")
+            connection.backend.release.wait()
+            connection.send(b"2")
+            gated(connection)
+
+        proxy = self.serve(halves, drain_delay="60s", drain_grace="60s")
+        with proxy.client() as client:
+            client.request("GET", "/")
+            self.assertFalse(client.read_response_head().closes())
+            proxy.terminate()
+            wait_until(lambda: self.ready_status(proxy) == 503, "/readyz to say 503")
+            self.app.release.set()
+            self.assertEqual(client.discard(2), 2)
+            self.assertTrue(client.get("/again").closes())
+        proxy.process.send_signal(signal.SIGINT)
+        self.assertEqual(proxy.process.wait(), 0)
+
     def test_the_grace_time_ends_what_does_not_end(self):
         proxy = self.serve(drain_grace="500ms")
         with proxy.client() as client:

@@ -117,6 +117,19 @@ TEST_F(WriterTest, SendsTheHeadWithTheFirstPiece) {
   EXPECT_EQ(pair.receive(), "head\r\n\r\nbody");
 }
 
+TEST_F(WriterTest, KeepsALittleForItsTurnAndSendsMuchAtOnce) {
+  writer.staging() = "head";
+  const auto in_turn = Http1Writer::Leave::in_turn;
+  EXPECT_EQ(writer.write({.octets = "body", .last = true}, no_trailers, in_turn), Progress::blocked);
+  EXPECT_EQ(pair.receive(), "");
+  EXPECT_EQ(writer.flush(), Progress::done);
+  EXPECT_EQ(pair.receive(), "headbody");
+  EXPECT_EQ(writer.write({.octets = "", .last = true}, no_trailers, in_turn), Progress::done) << "nothing to send";
+  const std::string much(20'000, 'x');
+  EXPECT_EQ(writer.write({.octets = much, .last = true}, no_trailers, in_turn), Progress::done);
+  EXPECT_EQ(pair.receive(), much);
+}
+
 TEST_F(WriterTest, FramesPlainPiecesAsChunksAndLeavesChunksAlone) {
   writer.set_framing(Http1Writer::Framing::chunked);
   http::HeaderBlock trailers;
