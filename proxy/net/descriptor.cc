@@ -67,8 +67,10 @@ void Descriptor::on_events(std::uint32_t events) {
 }
 
 void Descriptor::signal() {
+  // Who begins to wait for output meanwhile, or waits for a turn, is called when the turn comes.
+  const bool writer_waits = output_.waiting() && !queued_;
   if (readable_) input_.signal();
-  if (fd_ && writable_) output_.signal();
+  if (fd_ && writable_ && writer_waits) output_.signal();
 }
 
 void Descriptor::complete_soon() {
