@@ -173,6 +173,7 @@ class SourceLoss(ProxyTest):
         wait_until(lambda: self.suspected(proxy) == 1, "the suspicion")
         self.come(proxy, 100, [f"127.1.0.{i}" for i in range(1, 100)])
         wait_until(lambda: self.suspected(proxy) == 0, "its end")
+        proxy.log.wait_line("connections come from")
         self.assertEqual(proxy.log.text().count("connections come from"), 1)
 
     def test_whoever_is_vouched_for_is_not_counted(self):
@@ -196,6 +197,7 @@ class SourceLoss(ProxyTest):
         wait_until(lambda: self.suspected(proxy, listener="control") == 1, "the suspicion that has reason to be")
         for name in ("trusted", "proxied", "probed", "told", "itself"):
             self.assertEqual(self.suspected(proxy, listener=name), 0, name)
+        proxy.log.wait_line("listener control: .*connections come from")
         self.assertEqual(proxy.log.text().count("connections come from"), 1)
 
 
