@@ -196,7 +196,7 @@ class Live(Explaining):
         proxy = self.start(config(service(self.backend()), workers=3))
         for n in range(30):
             proxy.get(f"/{n}")
-        wait_until(lambda: len(proxy.access_log()) == 30, "the access log")
+            proxy.wait_access(count=n + 1)  # newest is what ended last, and a client has its answer a little before that
         newest = self.live(proxy, "/explain?last=30&format=json").json()
         self.assertEqual([e["request"] for e in newest], [f"GET /{n}" for n in reversed(range(30))])
         self.assertEqual(len(self.live(proxy, "/explain?format=json").json()), 10)
