@@ -33,7 +33,7 @@ CAUSES = [
 class FirstOctets(ProxyTest):
     def setUp(self):
         self.app = self.backend()
-        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "300ms"}
+        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "1s"}
         # One worker: the limit of the log is each worker's.
         self.proxy = self.start(config(service(self.app), listeners=[listener(client_ip=client_ip)], workers=1))
 
@@ -79,7 +79,7 @@ class FirstOctets(ProxyTest):
             self.assertEqual(client.closed_by_peer(), b"")
         self.assertEqual(self.failures(cause="timed_out"), 1)
         self.proxy.log.wait_line("in the middle of its PROXY header")
-        self.proxy.log.wait_line(r"within proxy_header_timeout \(300ms\)")
+        self.proxy.log.wait_line(r"within proxy_header_timeout \(1s\)")
 
     def test_bare_probes_are_counted_and_not_told(self):
         for reset in (False, True):
