@@ -72,18 +72,17 @@ constexpr struct {
     {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
 };
 
-constexpr auto explain_timeout = std::chrono::seconds(2);
-
 /// A page that others have to be asked for: it may be long in coming, and never come when the process ends.
 struct PendingPage {
-  explicit PendingPage(const asio::any_io_executor& executor) : came(executor, explain_timeout) {}
+  PendingPage(const asio::any_io_executor& executor, std::chrono::milliseconds timeout) : came(executor, timeout) {}
   asio::steady_timer came;
   std::optional<std::string> text;
 };
 
 asio::awaitable<Page> explain_page(const AdminSource& source, const ExplainQuery& query) {
   Page page{.type = query.as_text ? "text/plain; charset=utf-8" : "application/json", .body = {}};
-  const auto pending = std::make_shared<PendingPage>(co_await asio::this_coro::executor);
+  const auto executor = co_await asio::this_coro::executor;
+  const auto pending = std::make_shared<PendingPage>(executor, source.explain_timeout);
   source.explain(query, [pending](std::string text) {
     pending->text = std::move(text);
     pending->came.cancel();

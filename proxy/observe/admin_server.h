@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct AdminSource {
   /// /explain: hands the page to `done`, later, on the control thread; an empty one when there is no such request. May
   /// be empty: nothing is recorded.
   std::function<void(const ExplainQuery& query, std::function<void(std::string page)> done)> explain;
+  std::chrono::milliseconds explain_timeout = std::chrono::seconds(2);  ///< 503 when the page has not come by then
 };
 
 /// /livez, /readyz, /healthz (as /livez), /metrics, /services, /explain, and an index at /. Beast on the control

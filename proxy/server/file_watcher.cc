@@ -19,24 +19,27 @@ FileWatcher::Look FileWatcher::look_at(const std::string& path) {
   return {status.st_dev, status.st_ino, status.st_size, status.st_mtim, status.st_ctim};
 }
 
-FileWatcher::FileWatcher(boost::asio::io_context& control, std::string path, std::function<void()> changed)
-    : path_(std::move(path)), changed_(std::move(changed)), timer_(control) {}
+FileWatcher::FileWatcher(boost::asio::io_context& control, std::string path, std::function<void()> changed,
+                         std::chrono::milliseconds interval)
+    : path_(std::move(path)), changed_(std::move(changed)), interval_(interval), timer_(control) {}
+
+void FileWatcher::about_to_read() { told_ = look_at(path_); }
 
 void FileWatcher::start() {
-  seen_ = look_at(path_);
+  look();
   wait();
 }
 
 void FileWatcher::wait() {
-  timer_.expires_after(interval);
+  timer_.expires_after(interval_);
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    check();
+    look();
     wait();
   });
 }
 
-void FileWatcher::check() {
+void FileWatcher::look() {
   const Look now = look_at(path_);
   if (told_ == now) {
     seen_.reset();

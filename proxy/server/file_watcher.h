@@ -17,15 +17,21 @@ namespace telltale::proxy {
 /// inode or a directory and not what a path leads to, and knows nothing of network file systems. Control thread only.
 class FileWatcher {
  public:
-  static constexpr std::chrono::milliseconds interval{500};
+  static constexpr std::chrono::milliseconds default_interval{500};
 
   /// `changed` is called once for each change, when the file has looked the same for an interval: not while somebody is
   /// still writing to it. A file that vanishes has changed.
-  FileWatcher(boost::asio::io_context& control, std::string path, std::function<void()> changed);
+  FileWatcher(boost::asio::io_context& control, std::string path, std::function<void()> changed,
+              std::chrono::milliseconds interval = default_interval);
 
-  /// The first call of `changed` comes soon after: what the file was before is not known.
+  /// To be called just before the file is read: what it is now is known, and only what it becomes is told. Without
+  /// this the first call of `changed` comes soon after start().
+  void about_to_read();
+  /// Looks now, and then once every interval.
   void start();
   void stop() { timer_.cancel(); }
+  /// One look.
+  void look();
 
  private:
   /// What tells one state of a file from another; all zero: there is none.
@@ -39,10 +45,10 @@ class FileWatcher {
   static Look look_at(const std::string& path);
 
   void wait();
-  void check();
 
   std::string path_;
   std::function<void()> changed_;
+  std::chrono::milliseconds interval_;
   boost::asio::steady_timer timer_;
   std::optional<Look> told_;  ///< the last one that changed_ was called for
   std::optional<Look> seen_;  ///< the last one, if it is another

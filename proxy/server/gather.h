@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace telltale::proxy {
@@ -32,6 +33,14 @@ void gather(boost::asio::io_context& control, std::span<const std::unique_ptr<Wo
       });
     });
   }
+}
+
+/// Calls `done`, on the control thread, when every worker has done what was posted to it so far.
+inline void after_posted(boost::asio::io_context& control, std::span<const std::unique_ptr<Worker>> workers,
+                         std::function<void()> done) {
+  gather<std::monostate>(
+      control, workers, [](WorkerContext&) { return std::monostate{}; },
+      [done = std::move(done)](const std::vector<std::monostate>&) { done(); });
 }
 
 }  // namespace telltale::proxy

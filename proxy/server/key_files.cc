@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -37,8 +38,6 @@ std::size_t read_all(const std::string& path, int fd, Octets& octets) {
   fail(path, "longer than " + std::to_string(octets.size() - 1) + " bytes");
 }
 
-std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
-
 void warn_of_readers(const std::string& path, const KeyFile& file) {
   if (!file.world_readable) return;
   spdlog::warn("key file {}: everybody on this machine may read it, and sign with it; chmod 0600", path);
@@ -61,43 +60,26 @@ KeyFile read_key_file(const std::string& path) {
 
 KeyFiles::KeyFiles(boost::asio::io_context& control, const std::vector<std::string>& paths,
                    std::chrono::milliseconds interval)
-    : timer_(control), interval_(interval), paths_(paths) {
-  for (const std::string& path : paths_) {
-    stamps_.push_back(stamp_of(path));
-    const KeyFile file = read_key_file(path);
-    warn_of_readers(path, file);
+    : paths_(paths) {
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    watchers_.emplace_back(control, paths_[i], [this, i] { reload(i); }, interval).about_to_read();
+    const KeyFile file = read_key_file(paths_[i]);
+    warn_of_readers(paths_[i], file);
     keys_.push_back(file.keys);
   }
 }
 
-KeyFiles::Stamp KeyFiles::stamp_of(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
-}
-
 void KeyFiles::watch(Change change) {
   change_ = std::move(change);
-  if (!paths_.empty()) wait();
+  for (auto& watcher : watchers_) watcher.start();
 }
 
-void KeyFiles::wait() {
-  timer_.expires_after(interval_);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    look();
-    wait();
-  });
+void KeyFiles::stop() {
+  for (auto& watcher : watchers_) watcher.stop();
 }
 
 void KeyFiles::look() {
-  for (std::size_t i = 0; i < paths_.size(); ++i) {
-    // Taken before it is read: a change meanwhile is seen next time.
-    const Stamp stamp = stamp_of(paths_[i]);
-    if (stamp == stamps_[i]) continue;
-    stamps_[i] = stamp;
-    reload(i);
-  }
+  for (auto& watcher : watchers_) watcher.look();
 }
 
 void KeyFiles::reload(std::size_t index) {
@@ -109,10 +91,7 @@ void KeyFiles::reload(std::size_t index) {
     return;
   }
   warn_of_readers(paths_[index], file);
-  std::string ids;
-  for (const auto& key : file.keys->keys()) ids += (ids.empty() ? "" : ", ") + key.id;
   change_(index, std::move(file.keys));
-  spdlog::info("key file {}: read again, keys {}", paths_[index], ids);
 }
 
 }  // namespace telltale::proxy

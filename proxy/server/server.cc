@@ -156,7 +156,22 @@ void Server::reload_ranges() {
     lists += fmt::format("{}{} ({} ranges{}{})", lists.empty() ? "" : ", ", list.name, list.ranges.size(),
                          list.date.empty() ? "" : ", of ", list.date);
   }
-  spdlog::info("ranges {}: in force for new connections: {}", model_->ranges_file, lists);
+  after_posted(control_, workers_, [file = model_->ranges_file, lists] {
+    spdlog::info("ranges {}: in force for new connections: {}", file, lists);
+  });
+}
+
+void Server::use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys) {
+  for (auto& worker : workers_) {
+    worker->post([index, keys](WorkerContext& context) {
+      context.keyrings[index] = std::make_unique<assertion::Keyring>(*keys);
+    });
+  }
+  std::string ids;
+  for (const auto& key : keys->keys()) ids += (ids.empty() ? "" : ", ") + key.id;
+  after_posted(control_, workers_, [file = model_->assertion_key_files[index], ids] {
+    spdlog::info("key file {}: read again, keys {}", file, ids);
+  });
 }
 
 /// All before any worker starts: an address that is taken is said at once.
@@ -267,13 +282,7 @@ void Server::run() {
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
   for (auto& worker : workers_) worker->start();
-  key_files_.watch([this](std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys) {
-    for (auto& worker : workers_) {
-      worker->post([index, keys](WorkerContext& context) {
-        context.keyrings[index] = std::make_unique<assertion::Keyring>(*keys);
-      });
-    }
-  });
+  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   wait_for_signal();
   watch_sources();
   spdlog::info("ready: {} workers", workers_.size());

@@ -49,6 +49,7 @@ class Server {
   void publish(std::shared_ptr<Snapshot> snapshot);
   void watch_ranges();
   void reload_ranges();
+  void use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys);
   void start_admin();
   void bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers);
   bool ready(std::string& why_not) const;

@@ -33,7 +33,7 @@ CAUSES = [
 class FirstOctets(ProxyTest):
     def setUp(self):
         self.app = self.backend()
-        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "300ms"}
+        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "1s"}
         # One worker: the limit of the log is each worker's.
         self.proxy = self.start(config(service(self.app), listeners=[listener(client_ip=client_ip)], workers=1))
 
@@ -79,7 +79,7 @@ class FirstOctets(ProxyTest):
             self.assertEqual(client.closed_by_peer(), b"")
         self.assertEqual(self.failures(cause="timed_out"), 1)
         self.proxy.log.wait_line("in the middle of its PROXY header")
-        self.proxy.log.wait_line(r"within proxy_header_timeout \(300ms\)")
+        self.proxy.log.wait_line(r"within proxy_header_timeout \(1s\)")
 
     def test_bare_probes_are_counted_and_not_told(self):
         for reset in (False, True):
@@ -173,6 +173,7 @@ class SourceLoss(ProxyTest):
         wait_until(lambda: self.suspected(proxy) == 1, "the suspicion")
         self.come(proxy, 100, [f"127.1.0.{i}" for i in range(1, 100)])
         wait_until(lambda: self.suspected(proxy) == 0, "its end")
+        proxy.log.wait_line("connections come from")
         self.assertEqual(proxy.log.text().count("connections come from"), 1)
 
     def test_whoever_is_vouched_for_is_not_counted(self):
@@ -196,6 +197,7 @@ class SourceLoss(ProxyTest):
         wait_until(lambda: self.suspected(proxy, listener="control") == 1, "the suspicion that has reason to be")
         for name in ("trusted", "proxied", "probed", "told", "itself"):
             self.assertEqual(self.suspected(proxy, listener=name), 0, name)
+        proxy.log.wait_line("listener control: .*connections come from")
         self.assertEqual(proxy.log.text().count("connections come from"), 1)
 
 

@@ -171,7 +171,7 @@ class Drain(ProxyTest):
     def test_no_request_fails_in_a_restart_behind_another(self):
         """Clients that move on when /readyz says 503, as a load balancer does, lose nothing."""
         self.app = self.backend()
-        old = self.start(config(service(self.app), drain_delay="1s"))
+        old = self.start(config(service(self.app), drain_delay="3s"))
         new = self.start(config(service(self.app)))
         current, failures, done = [old], [], []
 

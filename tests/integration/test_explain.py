@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -101,7 +102,7 @@ class Offline(Explaining):
                 self.assertEqual(proxy.metrics().sum("telltale_proxy_protocol_failures_total", cause=cause), 1)
                 told = self.explain_json(proxy, source, written, [])
                 self.assertEqual((told["outcome"], told["cause"], told["told"]), ("closed", cause, None))
-                self.assertIn(told["why"], proxy.log.text(), "the log said the same")
+                proxy.log.wait_line(re.escape(told["why"]))  # the log says the same
 
     def test_text_is_for_people(self):
         proxy = self.start(config(service(self.backend()), listeners=[listener(client_ip=CLIENT_IP)]))
@@ -195,7 +196,7 @@ class Live(Explaining):
         proxy = self.start(config(service(self.backend()), workers=3))
         for n in range(30):
             proxy.get(f"/{n}")
-        wait_until(lambda: len(proxy.access_log()) == 30, "the access log")
+            proxy.wait_access(count=n + 1)  # newest is what ended last, and a client has its answer a little before that
         newest = self.live(proxy, "/explain?last=30&format=json").json()
         self.assertEqual([e["request"] for e in newest], [f"GET /{n}" for n in reversed(range(30))])
         self.assertEqual(len(self.live(proxy, "/explain?format=json").json()), 10)
@@ -212,7 +213,7 @@ class Live(Explaining):
         wait_until(lambda: len(proxy.access_log()) == 1, "the access log")
         refused, closed = self.live(proxy, "/explain?last=2&format=json").json()
         self.assertEqual((closed["outcome"], closed["cause"], closed["told"]), ("closed", "not_listed", None))
-        self.assertIn(closed["why"], proxy.log.text())
+        proxy.log.wait_line(re.escape(closed["why"]))
         self.assertEqual((refused["outcome"], refused["status"]), ("answered", 400))
 
     def test_only_so_many_are_kept_and_none_when_it_is_off(self):

@@ -89,6 +89,7 @@ class Health(ProxyTest):
         proxy.wait_states(node_a="draining")
         seen = len(node.health.requests)
         node.health.wait_requests(seen + 5)
+        proxy.log.wait_line("node-a.*draining")
         lines = [line for line in proxy.log.lines() if "draining" in line and "node-a" in line]
         self.assertEqual(len(lines), 1, lines)
         self.assertIn("503", lines[0])

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -39,7 +40,8 @@ class AdminServerTest : public ::testing::Test {
                                                              },
                                                          .metrics = [] { return "metric 1\n"s; },
                                                          .services = [] { return "[]\n"s; },
-                                                         .explain = explain});
+                                                         .explain = explain,
+                                                         .explain_timeout = explain_timeout});
       bound = server->local_address();
     });
     return bound;
@@ -50,6 +52,7 @@ class AdminServerTest : public ::testing::Test {
   conf::Address bound;
   std::atomic<bool> ready = true;
   std::function<void(const ExplainQuery&, std::function<void(std::string)>)> explain;
+  std::chrono::milliseconds explain_timeout = std::chrono::seconds(10);
 };
 
 TEST_F(AdminServerTest, AnswersEachPage) {
@@ -115,6 +118,7 @@ TEST_F(AdminServerTest, WithoutARecordThereIsNothingToExplain) {
 
 TEST_F(AdminServerTest, WorkersThatDoNotAnswerAreNotWaitedForForever) {
   explain = [](const ExplainQuery&, const std::function<void(std::string)>&) {};
+  explain_timeout = std::chrono::milliseconds(1);
   start();
   EXPECT_EQ(status_line(Client(bound).send(get("/explain")).receive()), "HTTP/1.1 503 Service Unavailable");
 }

@@ -13,8 +13,6 @@
 namespace telltale::proxy {
 namespace {
 
-using namespace std::chrono_literals;
-
 const std::string first = "one AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 const std::string second = "two //////////////////////////////////////////8=\n";
 
@@ -58,7 +56,7 @@ TEST(KeyFile, SaysWhoMayReadIt) {
 
 /// The ids of the keys in use, told by the change.
 struct Watched {
-  explicit Watched(const std::string& path) : files(control, {path}, 1ms) {
+  explicit Watched(const std::string& path) : files(control, {path}) {
     files.watch([this](std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys) {
       EXPECT_EQ(index, 0U);
       ++changes;
@@ -66,9 +64,10 @@ struct Watched {
       for (const auto& key : keys->keys()) ids += key.id + " ";
     });
   }
-  /// Runs until the file was looked at `times` more.
-  void look(int times = 1) {
-    for (int i = 0; i < times; ++i) control.run_one_for(10s);
+  /// A change is told at the second look that finds it.
+  void look() {
+    files.look();
+    files.look();
   }
   boost::asio::io_context control;
   KeyFiles files;
