@@ -257,6 +257,10 @@ TEST(ProxyProblem, EveryCauseNamesTheMistakeAndWhatToChange) {
   const std::string unlisted =
       explain_proxy_problem({ProxyFailure::not_listed, {}, {}}, conf, forbidding_proxy_rule(), tcp("192.0.2.1:5"));
   EXPECT_NE(unlisted.find("does not list"), unlisted.npos) << unlisted;
+  const std::string too_long =
+      explain_proxy_problem({ProxyFailure::malformed, proxy_protocol::Error::v2_length_too_long, {}}, conf,
+                            conf.proxy_protocol[0], tcp("10.0.0.7:5"));
+  EXPECT_NE(too_long.find("raise `proxy_max_header_bytes` (4KiB)"), too_long.npos) << too_long;
 }
 
 }  // namespace
