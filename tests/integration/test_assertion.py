@@ -108,6 +108,16 @@ class Believing(AssertionTest):
                          (200, "198.51.100.7", "assertion", "198.51.100.7, 192.0.2.1"))
         self.assertEqual(self.seen(app, proxy, fields[0], first=first)[:3], (200, "203.0.113.66", "header"))
 
+    def test_a_header_that_is_rejected_is_so_beside_a_valid_one(self):
+        app = self.backend()
+        proxy = self.believing(service(app), trusted=["127.0.0.0/8"], on_invalid="reject")
+        valid = ("X-Telltale-Client", assertion.sign("new", KEY, "198.51.100.7:1", HOST))
+        self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "203.0.113.66")]).status, 200)
+        self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "garbage")]).status, 400)
+        forged = ("X-Telltale-Client", "garbage")
+        self.assertEqual(self.seen(app, proxy, forged, ("X-Forwarded-For", "203.0.113.66"))[:3],
+                         (200, "203.0.113.66", "header"))
+
     def test_what_is_wrong_is_dropped_and_counted(self):
         app = self.backend()
         proxy = self.believing(service(app))
