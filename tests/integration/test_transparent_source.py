@@ -26,6 +26,12 @@ ip route add local 0.0.0.0/0 dev lo table 100
 ip -6 rule add iif {interface} ipproto tcp sport {port} lookup 100
 ip -6 route add local ::/0 dev lo table 100
 """
+BESIDE_THE_APPLICATION_AT = """
+ip rule add from {address} iif lo ipproto tcp sport {port} lookup 100
+ip route add local 0.0.0.0/0 dev lo table 100
+ip -6 rule add from {address6} iif lo ipproto tcp sport {port} lookup 100
+ip -6 route add local ::/0 dev lo table 100
+"""
 BY_MARK = """
 nft add table inet telltale
 nft add chain inet telltale divert '{ type filter hook prerouting priority mangle; }'
@@ -110,6 +116,7 @@ class TransparentSource(ProxyTest):
         text = (ROOT / "docker/README.md").read_text()
         for commands, names in ((ON_THE_PROXY, {"interface": "eth1", "port": PORT}),
                                 (ON_THE_BACKEND, {"proxy": "10.9.0.1", "proxy6": "2001:db8:b::1"}),
+                                (BESIDE_THE_APPLICATION_AT, {"address": PROXY, "address6": PROXY6, "port": PORT}),
                                 (BESIDE_THE_APPLICATION, {}), (BY_MARK, {})):
             self.assertIn((commands.format(**names) if names else commands).strip(), text)
 
@@ -276,6 +283,21 @@ class Sidecar(ProxyTest):
                 # What is not the client's still works beside it: the pod's own calls over loopback.
                 with Client((address, PORT)) as client:
                     self.assertEqual(client.get().json()["peer"], address)
+
+    def test_an_application_on_the_pods_address_sees_the_client(self):
+        outside, pod = self.enterContext(netns.hosts("outside", "pod"))
+        netns.cable(pod, "eth0", outside, "eth0")
+        outside.add("eth0", f"{V4}.2/24", f"{V6}::2/64")
+        pod.add("eth0", f"{PROXY}/24", f"{PROXY6}/64")
+        pod.run(BESIDE_THE_APPLICATION_AT, address=PROXY, address6=PROXY6, port=PORT)
+        for at, source in ((PROXY, f"{V4}.2"), (PROXY6, f"{V6}::2")):
+            with self.subTest(source):
+                with pod:
+                    application = self.enterContext(Backend(http_handler(peers_answer), address=(at, PORT)))
+                    proxy = self.start(config(service(application, propagate=TRANSPARENT),
+                                              listeners=[listener(listen=f"{url_host(at)}:0")]))
+                with outside, Client(proxy.address(), source=source) as client:
+                    self.assertEqual(client.get().json()["peer"], source)
 
 
 class Capability(ProxyTest):
