@@ -31,9 +31,13 @@ std::string not_listed(const conf::ProxyProtocolRule& rule, const forwarding::Pe
          address + "], policy: require }`; if not, somebody tries to forge an address";
 }
 
+/// What is likely, where a header has a signature and is wrong.
 std::string malformed_hint(const boost::system::error_code& error, const conf::ClientIp& client_ip) {
-  if (error != proxy_protocol::Error::v2_length_too_long) return {};
-  return ", raise `proxy_max_header_bytes` (" + conf::format_size(client_ip.proxy_max_header_bytes) + ") in client_ip";
+  if (error != proxy_protocol::Error::v2_length_too_long) {
+    return ": its sender writes it wrong, or something on the way changes it";
+  }
+  return ": if the sender is yours, raise `proxy_max_header_bytes` (" +
+         conf::format_size(client_ip.proxy_max_header_bytes) + ") in client_ip";
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include "conf/words.h"
 #include "proxy/exchange/dropped_assertion.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace telltale::proxy {
 namespace {
 
@@ -48,8 +51,12 @@ std::string why_client(const HeaderTrust& trust, const http::HeaderBlock& fields
   if (refusal_of(client) != nullptr) return "the last before an entry of " + trust.name + " that cannot be read";
   if (client.provenance != Provenance::header) return trusted + ", but its " + trust.name + " names nobody";
   if (trust.kind == HeaderTrust::Kind::single_address) return "the one address that " + trust.name + " holds";
-  if (trust.trusted_hops > 0)
-    return "client_ip.trusted_hops: " + std::to_string(trust.trusted_hops) + ", counted from the right";
+  if (trust.trusted_hops > 0) {
+    const auto entries = std::ranges::count(client.hops, Provenance::header, &forwarding::Hop::reported_by);
+    const std::string hops = "client_ip.trusted_hops: " + std::to_string(trust.trusted_hops);
+    return std::cmp_less(entries, trust.trusted_hops) ? "the leftmost: there are fewer entries than " + hops
+                                                      : hops + ", counted from the right";
+  }
   return range.empty() ? "not in client_ip.trusted" : "the leftmost, and all are in client_ip.trusted";
 }
 
