@@ -156,12 +156,7 @@ void Server::reload_ranges() {
     lists += fmt::format("{}{} ({} ranges{}{})", lists.empty() ? "" : ", ", list.name, list.ranges.size(),
                          list.date.empty() ? "" : ", of ", list.date);
   }
-  // Said once it is true: when every worker has taken them.
-  gather<bool>(
-      control_, workers_, [](WorkerContext&) { return true; },
-      [file = model_->ranges_file, lists](const std::vector<bool>&) {
-        spdlog::info("ranges {}: in force for new connections: {}", file, lists);
-      });
+  spdlog::info("ranges {}: in force for new connections: {}", model_->ranges_file, lists);
 }
 
 /// All before any worker starts: an address that is taken is said at once.
