@@ -133,11 +133,12 @@ void check_service(ObjectReader& reader, const Service& service) {
   check_endpoints(reader, service);
   check_probe(reader, service);
   check_source_address(reader, service);
-  if (service.propagate.proxy_protocol && service.pool.max_idle_identities == 0) {
+  if ((service.propagate.proxy_protocol || service.propagate.transparent_source) &&
+      service.pool.max_idle_identities == 0) {
     reader.warning(
         "pool",
-        "with `max_idle_identities: 0` every request opens a connection: none that carried a PROXY header is "
-        "kept",
+        "with `max_idle_identities: 0` every request opens a connection: none that carried a PROXY header, or comes "
+        "from a client's address, is kept",
         "remove max_idle_identities; such a connection only ever serves the client that it names");
   }
   if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {

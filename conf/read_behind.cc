@@ -34,7 +34,9 @@ void report_missing(ObjectReader& reader, const Preset& preset) {
   std::string message = "`behind: " + std::string(preset.name) + "` needs `from`: ";
   message += preset.published.empty() ? "nobody publishes where yours is"
                                       : "there is no list " + quote(preset.published) + " in the published ranges";
-  reader.error("from", std::move(message), "from: [10.0.0.0/16] with " + what);
+  std::string hint = "from: [10.0.0.0/16] with " + what;
+  if (!preset.published.empty()) hint += "; or `ranges: FILE` with a list [" + std::string(preset.published) + "]";
+  reader.error("from", std::move(message), std::move(hint));
 }
 
 }  // namespace

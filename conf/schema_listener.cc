@@ -98,7 +98,8 @@ constexpr Field client_ip_fields[] = {
      .max = 32,
      .fallback = "0",
      .meaning = "Instead of walking by `trusted`: exactly this many hops wrote the list, counted from the right. The "
-                "peer must still be in `trusted`. 0: walk by ranges."},
+                "peer must still be in `trusted`. Of a shorter list, which these hops alone wrote, the leftmost is the "
+                "client. 0: walk by ranges."},
     {.name = "assertion",
      .type = Type::object,
      .object = &schema::assertion_trust,

@@ -21,6 +21,11 @@ constexpr std::array<RejectReason, assertion::verdict_count> reasons = {
 
 }  // namespace
 
+RejectReason reason_of(Verdict verdict) {
+  const auto i = static_cast<std::size_t>(verdict);
+  return i < reasons.size() ? reasons[i] : RejectReason::assertion_malformed;
+}
+
 void believe_assertion(const net::IpPort& client, ClientAddress& result) {
   std::erase_if(result.hops, [](const Hop& hop) { return hop.reported_by == Provenance::header; });
   for (Hop& hop : result.hops) hop.verdict = HopVerdict::trusted;
@@ -51,8 +56,7 @@ std::optional<Verdict> apply_assertion(const http::HeaderBlock& fields, const As
       }
     }
   }
-  result.rejected.push_back(
-      {std::string(text->substr(0, max_token_octets)), reasons[static_cast<std::size_t>(verdict)]});
+  result.rejected.push_back({std::string(text->substr(0, max_token_octets)), reason_of(verdict)});
   return verdict;
 }
 

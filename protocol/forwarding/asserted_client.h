@@ -31,6 +31,9 @@ struct AssertionCheck {
 std::optional<assertion::Verdict> apply_assertion(const http::HeaderBlock& fields, const AssertionCheck& check,
                                                   ClientAddress& result);
 
+/// Why one of this verdict is not believed. `valid` has no reason: it is taken for malformed.
+RejectReason reason_of(assertion::Verdict verdict);
+
 /// What a valid one does to `result`: the first rule of apply_assertion().
 void believe_assertion(const net::IpPort& client, ClientAddress& result);
 

@@ -113,6 +113,9 @@ struct ClientAddress {
 /// leftovers beyond the client. nullptr: nothing.
 const Rejected* refusal_of(const ClientAddress& client);
 
+/// Likewise of its signed assertion (asserted_client.h): the one entry that says why it is not believed.
+const Rejected* assertion_refusal_of(const ClientAddress& client);
+
 /// list_too_long: too many entries or octets in the believed header. invalid: an entry of it that the walk came to is
 /// no address, and OnInvalid::reject. Either way the request must be answered 400.
 enum class ResolveStatus : std::uint8_t { ok, list_too_long, invalid };

@@ -80,8 +80,15 @@ void add_explain(CLI::App& app, Action& action) {
   command->add_option("--method", options.method, "The request's method")->capture_default_str();
   command->add_option("--path", options.path, "Its path, and query")->capture_default_str();
   command->add_option("--host", options.host, "Its Host; default: localhost");
+  command->add_option("--assertion-keys", options.assertion_keys,
+                      "Keys that judge an X-Telltale-Client; default: the listener's own key file");
+  auto* at = command->add_option("--now", options.now, "When it comes, in seconds since 1970; default: now")
+                 ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options.json, "For machines");
-  command->callback([&action] { action = [] { return run_explain(options, std::cout, std::cerr); }; });
+  command->callback([&action, at] {
+    if (at->count() == 0) options.now = unix_seconds_now();
+    action = [] { return run_explain(options, std::cout, std::cerr); };
+  });
 }
 
 void add_echo(CLI::App& app, Action& action) {
@@ -134,7 +141,7 @@ void add_schema(CLI::App& app, Action& action) {
 
 void add_verify(CLI::App& app, Action& action) {
   static VerifyOptions options;
-  static std::string max_age = "30s";
+  static std::string max_age = "30s", clock_skew = "5s";
   static std::int64_t now = 0;
   static std::string authority;
   const CLI::Validator is_age(
@@ -147,11 +154,17 @@ void add_verify(CLI::App& app, Action& action) {
   command->add_option("assertion", options.assertion, "v1;kid=…;t=…;c=…;a=…;s=…")->required();
   command->add_option("--key-file", options.key_file, "The trusted keys; without them no assertion is valid");
   command->add_option("--max-age", max_age, "How old it may be")->check(is_age)->capture_default_str();
+  command->add_option("--clock-skew", clock_skew, "How far the signer's clock may be ahead")
+      ->check(is_age)
+      ->capture_default_str();
   auto* for_authority = command->add_option("--authority", authority, "The host it must be for; default: any");
   auto* at = command->add_option("--now", now, "Seconds since 1970 to compare with, instead of this machine's clock")
                  ->check(CLI::NonNegativeNumber);
   command->callback([&action, for_authority, at] {
-    options.window.max_age = std::chrono::duration_cast<std::chrono::seconds>(*conf::parse_duration(max_age).value);
+    const auto seconds = [](const std::string& text) {
+      return std::chrono::duration_cast<std::chrono::seconds>(*conf::parse_duration(text).value);
+    };
+    options.window = {.max_age = seconds(max_age), .clock_skew = seconds(clock_skew)};
     if (for_authority->count() > 0) options.authority = conf::to_lower(authority);
     options.now = at->count() > 0 ? now : unix_seconds_now();
     action = [] { return run_verify(options, std::cout, std::cerr); };

@@ -7,6 +7,7 @@
 #include "proxy/cli/exit_codes.h"
 #include "proxy/explain/offline.h"
 #include "proxy/explain/proxy_header_text.h"
+#include "proxy/server/key_files.h"
 
 #include <algorithm>
 #include <fstream>
@@ -100,6 +101,27 @@ bool read_request(Usage& usage, const ExplainOptions& options, OfflineRequest& r
   return true;
 }
 
+/// The keys that judge a signed assertion. The listener's own need not be readable by whoever asks.
+bool read_keys(Usage& usage, const ExplainOptions& options, const conf::Listener& listener, OfflineRequest& request,
+               std::optional<assertion::Keyring>& keys) {
+  const auto& trust = listener.client_ip.assertion;
+  const bool is_given = !options.assertion_keys.empty();
+  if (!trust) {
+    if (!is_given) return true;
+    return usage.wrong("--assertion-keys",
+                       "the listener " + quote(listener.name) + " believes no assertion; see client_ip.assertion");
+  }
+  request.now = options.now;
+  try {
+    keys.emplace(*read_key_file(is_given ? options.assertion_keys : trust->key_file).keys);
+    request.keys = &*keys;
+  } catch (const KeyFileError& error) {
+    if (is_given) return usage.wrong("--assertion-keys", error.what());
+    request.not_judged = error.what();
+  }
+  return true;
+}
+
 }  // namespace
 
 int run_explain(const ExplainOptions& options, std::ostream& out, std::ostream& err) {
@@ -109,10 +131,11 @@ int run_explain(const ExplainOptions& options, std::ostream& out, std::ostream& 
   const conf::Model& model = *loaded.model;
   Usage usage(err);
   OfflineRequest request;
+  std::optional<assertion::Keyring> keys;
   std::size_t listener = 0;
   if (!find_listener(usage, model, options.listener, listener) || !read_addresses(usage, options, request) ||
       !read_proxy_headers(usage, options, model.listeners[listener], request) ||
-      !read_request(usage, options, request)) {
+      !read_request(usage, options, request) || !read_keys(usage, options, model.listeners[listener], request, keys)) {
     return exit_usage;
   }
   const Explanation explanation = explain_offline(model, listener, request);

@@ -2,6 +2,7 @@
 
 #include "proxy/cli/run.h"
 
+#include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ struct ExplainOptions {
   std::string proxy_header_file;           ///< octets as they are, behind proxy_headers; empty: none
   std::vector<std::string> headers;        ///< `Name: value`
   std::string method = "GET", path = "/", host;
+  std::string assertion_keys;  ///< a key file; empty: the listener's own
+  std::int64_t now = 0;        ///< when the assertion comes, seconds since 1970 UTC
   bool json = false;
 };
 

@@ -31,6 +31,15 @@ std::string not_listed(const conf::ProxyProtocolRule& rule, const forwarding::Pe
          address + "], policy: require }`; if not, somebody tries to forge an address";
 }
 
+/// What is likely, where a header has a signature and is wrong.
+std::string malformed_hint(const boost::system::error_code& error, const conf::ClientIp& client_ip) {
+  if (error != proxy_protocol::Error::v2_length_too_long) {
+    return ": its sender writes it wrong, or something on the way changes it";
+  }
+  return ": if the sender is yours, raise `proxy_max_header_bytes` (" +
+         conf::format_size(client_ip.proxy_max_header_bytes) + ") in client_ip";
+}
+
 }  // namespace
 
 ProxyFailure diagnose_first_octets(std::string_view octets) {
@@ -83,10 +92,10 @@ std::string explain_proxy_problem(const ProxyProblem& problem, const conf::Clien
     case ProxyFailure::cut_short:
       return "closed by the peer in the middle of its PROXY header";
     case ProxyFailure::malformed:
-      return "a PROXY header that is wrong: " + problem.error.message();
+      return "a PROXY header that is wrong: " + problem.error.message() + malformed_hint(problem.error, client_ip);
     case ProxyFailure::no_header:
-      return "neither a PROXY header, which is required, nor HTTP or TLS: the first octets are " +
-             to_hex(problem.first_octets);
+      return "neither a PROXY header, which is required, nor HTTP or TLS" +
+             (problem.first_octets.empty() ? std::string() : ": the first octets are " + to_hex(problem.first_octets));
   }
   return {};
 }

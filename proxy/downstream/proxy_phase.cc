@@ -37,11 +37,10 @@ void report(Connection& connection, const ProxyProblem& problem, const conf::Pro
   const auto cause = static_cast<std::size_t>(problem.cause);
   const auto held_back = worker.proxy_failure_rates[context.listener_index][cause].admit(worker.loop.now());
   if (!held_back) return;
-  std::string more;
-  if (*held_back > 0) more = " (and " + std::to_string(*held_back) + " more like it since the last such line)";
   spdlog::warn("listener {}: connection from {} closed: {}{}", context.listener->name,
                context.peer.socket_peer ? context.peer.socket_peer->to_string() : "unix",
-               explain_proxy_problem(problem, context.listener->client_ip, rule, context.peer), more);
+               explain_proxy_problem(problem, context.listener->client_ip, rule, context.peer),
+               and_held_back(*held_back));
 }
 
 void give_back(Stream& stream, const ProxyHeaders& headers, std::string_view octets) {

@@ -2,6 +2,7 @@
 #include "proxy/exchange/exchange.h"
 
 #include "protocol/forwarding/asserted_client.h"
+#include "proxy/exchange/dropped_assertion.h"
 #include "proxy/exchange/identify.h"
 #include "proxy/exchange/proxy_prologue.h"
 #include "proxy/exchange/request_writer.h"
@@ -112,6 +113,7 @@ bool Exchange::decide() {
   const error_code refused = identify_client(listener, connection_->peer, request, resolved_);
   if (!resolved_.rejected.empty()) count_refusal();
   if (refused) {
+    connection_->metrics->bad_requests.add();
     request_failed(Phase::request_head, refused, 400);
     return false;
   }
@@ -150,7 +152,9 @@ bool Exchange::check_assertion() {
                                                     .now = unix_seconds(),
                                                     .authority = request.authority},
                                                    resolved_);
-  if (verdict) connection_->metrics->assertions[static_cast<std::size_t>(*verdict)].add();
+  if (!verdict) return true;
+  connection_->metrics->assertions[static_cast<std::size_t>(*verdict)].add();
+  if (*verdict != assertion::Verdict::valid) report_dropped_assertion(worker_, *connection_, *verdict);
   return true;
 }
 
@@ -356,10 +360,7 @@ void Exchange::record_for_explain() {
   // Nearly always the same: then the count of its users, which the workers share, is left alone.
   if (record.snapshot != connection_->snapshot) record.snapshot = connection_->snapshot;
   record.listener_index = connection_->listener_index;
-  record.asserted.reset();
-  if (resolved_.provenance == forwarding::Provenance::assertion) {
-    record.asserted = net::IpPort{*resolved_.address, resolved_.port};
-  }
+  record.take_assertion(resolved_);
   record.connection_number = connection_->number;
   record.obfuscation_key = &worker_.obfuscation_key;
   record.take_peer(connection_->peer);

@@ -6,11 +6,6 @@
 #include <cstring>
 
 namespace telltale::proxy {
-namespace {
-
-constexpr std::string_view not_kept = "(not kept)";
-
-}  // namespace
 
 void RecordedRequest::add(std::string_view piece) {
   std::memcpy(text_.data() + text_size_, piece.data(), piece.size());
@@ -22,6 +17,13 @@ void RecordedRequest::take_peer(const forwarding::PeerInfo& from) {
   peer = from;
   is_cut = from.tlvs.size() > max_tlv_octets;
   if (is_cut) peer.tlvs = std::string();  // half a section is none
+}
+
+void RecordedRequest::take_assertion(const forwarding::ClientAddress& client) {
+  asserted.reset();
+  assertion_refusal.reset();
+  if (client.provenance == forwarding::Provenance::assertion) asserted = net::IpPort{*client.address, client.port};
+  if (const auto* refusal = forwarding::assertion_refusal_of(client)) assertion_refusal = refusal->reason;
 }
 
 void RecordedRequest::take_head(const http1::RequestHead& head, const forwarding::HeaderTrust& trust) {

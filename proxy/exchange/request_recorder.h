@@ -35,7 +35,8 @@ class RecordedRequest {
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t listener_index = 0;
   forwarding::PeerInfo peer;
-  std::optional<net::IpPort> asserted;  ///< the client, when a signed assertion was believed
+  std::optional<net::IpPort> asserted;                        ///< the client, when a signed assertion was believed
+  std::optional<forwarding::RejectReason> assertion_refusal;  ///< why one was not
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey* obfuscation_key = nullptr;  ///< the worker's
   const Endpoint* endpoint = nullptr;                           ///< the snapshot's; the one that was asked last
@@ -46,11 +47,16 @@ class RecordedRequest {
 
   /// Begins the record: with who sent it.
   void take_peer(const forwarding::PeerInfo& from);
+  /// Takes what became of the signed assertion, if one came.
+  void take_assertion(const forwarding::ClientAddress& client);
   /// Takes what is needed of a head; of a signed assertion only that it came, for whoever sees it can use it. `trust`
   /// says which fields are identity fields.
   void take_head(const http1::RequestHead& head, const forwarding::HeaderTrust& trust);
   /// What was taken. `out` is cleared first.
   void give_head(http1::RequestHead& out) const;
+
+  /// Stands for the value of a field that is not kept.
+  static constexpr std::string_view not_kept = "(not kept)";
 
  private:
   static constexpr std::size_t max_tlv_octets = 1024;

@@ -32,6 +32,8 @@ struct WorkerContext {
   std::vector<SourceCounts> sources;      ///< by listener
   /// By listener and cause.
   std::vector<std::array<LogRate, static_cast<std::size_t>(ProxyFailure::count_)>> proxy_failure_rates;
+  /// By listener and verdict.
+  std::vector<std::array<LogRate, assertion::verdict_count>> dropped_assertion_rates;
   std::unique_ptr<RequestRecorder> recorder;    ///< null: off
   std::vector<ProxyMismatch> proxy_mismatches;  ///< by Endpoint::index
   bool draining = false;                        ///< no keep-alive, no new connections

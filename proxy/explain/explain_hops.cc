@@ -1,6 +1,10 @@
 #include "proxy/explain/explain_hops.h"
 
 #include "conf/words.h"
+#include "proxy/exchange/dropped_assertion.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -44,14 +48,15 @@ std::string why_client(const HeaderTrust& trust, const http::HeaderBlock& fields
   const std::string range = range_of(trust.trusted, last);
   const std::string trusted = "in client_ip.trusted (" + range + ")";
   if (!came(fields, trust)) return trusted + ", but no " + trust.name + " came";
-  for (const auto& each : client.rejected) {
-    if (each.reason != RejectReason::beyond_client)
-      return "the last before an entry of " + trust.name + " that cannot be read";
-  }
+  if (refusal_of(client) != nullptr) return "the last before an entry of " + trust.name + " that cannot be read";
   if (client.provenance != Provenance::header) return trusted + ", but its " + trust.name + " names nobody";
   if (trust.kind == HeaderTrust::Kind::single_address) return "the one address that " + trust.name + " holds";
-  if (trust.trusted_hops > 0)
-    return "client_ip.trusted_hops: " + std::to_string(trust.trusted_hops) + ", counted from the right";
+  if (trust.trusted_hops > 0) {
+    const auto entries = std::ranges::count(client.hops, Provenance::header, &forwarding::Hop::reported_by);
+    const std::string hops = "client_ip.trusted_hops: " + std::to_string(trust.trusted_hops);
+    return std::cmp_less(entries, trust.trusted_hops) ? "the leftmost: there are fewer entries than " + hops
+                                                      : hops + ", counted from the right";
+  }
   return range.empty() ? "not in client_ip.trusted" : "the leftmost, and all are in client_ip.trusted";
 }
 
@@ -79,10 +84,22 @@ std::string describe(RejectReason reason, const std::string& hop) {
     case RejectReason::list_too_long:
       return "more than " + std::to_string(forwarding::max_list_entries) + " entries or " +
              std::to_string(forwarding::max_list_octets) + " octets: 400";
-    default:  // of an assertion: not judged here
-      break;
+    default:  // of an assertion
+      return std::string(to_string(reason));
   }
-  return "not believed";
+}
+
+void explain_refused(const conf::ClientIp& client_ip, const ClientAddress& client, const std::string& hop,
+                     Explanation& out) {
+  const auto* assertion = assertion_refusal_of(client);
+  for (const auto& each : client.rejected) {
+    if (&each == assertion && client_ip.assertion) {
+      out.refused.push_back(
+          {"X-Telltale-Client", each.token, explain_dropped_assertion(each.reason, *client_ip.assertion)});
+    } else {
+      out.refused.push_back({client_ip.header.name, each.token, describe(each.reason, hop)});
+    }
+  }
 }
 
 }  // namespace
@@ -131,7 +148,7 @@ void explain_hops(const conf::Listener& listener, const forwarding::PeerInfo& pe
   out.client_port = client.port;
   out.provenance = to_string(client.provenance);
   const std::string hop = peer.hop() ? peer.hop()->address.to_string() : "unix";
-  for (const auto& each : client.rejected) out.refused.push_back({trust.name, each.token, describe(each.reason, hop)});
+  explain_refused(client_ip, client, hop, out);
 }
 
 }  // namespace telltale::proxy

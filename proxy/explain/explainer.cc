@@ -10,6 +10,7 @@
 #include "proxy/exchange/identify.h"
 #include "proxy/exchange/local_reply.h"
 #include "proxy/exchange/proxy_prologue.h"
+#include "proxy/exchange/request_recorder.h"
 #include "proxy/exchange/request_writer.h"
 #include "proxy/explain/explain_hops.h"
 
@@ -25,9 +26,29 @@ std::string text_of(const std::optional<net::IpPort>& address) {
   return address ? address->to_string() : std::string();
 }
 
+/// The signed assertion, by its verdict then, or by that of the data path's own judge.
+void explain_assertion(const ExplainedRequest& input, forwarding::ClientAddress& client, Explanation& out) {
+  const auto& trust = input.listener.client_ip.assertion;
+  if (input.asserted) {
+    forwarding::believe_assertion(*input.asserted, client);
+  } else if (input.assertion_refusal) {
+    client.rejected.push_back({std::string(RecordedRequest::not_kept), *input.assertion_refusal});
+  } else if (!trust || !input.request.fields.has(http::FieldId::x_telltale_client)) {
+    return;
+  } else if (input.keys != nullptr) {
+    forwarding::apply_assertion(
+        input.request.fields,
+        {.keys = *input.keys, .window = trust->window, .now = input.now, .authority = input.request.authority}, client);
+  } else {
+    out.notes.push_back("a signed assertion came (X-Telltale-Client) and was not judged: " +
+                        std::string(input.not_judged) + ". If it is valid, the client is who it names");
+  }
+}
+
 /// Why an identity field does not go on as it came.
 std::string why_removed(const http::HeaderBlock::Field& field, const HeaderTrust& trust,
                         const forwarding::ClientAddress& client) {
+  if (field.id == http::FieldId::x_telltale_client) return "an assertion goes no further than to where it was judged";
   if (!client.header_believed) return "from a hop that is not in client_ip.trusted";
   if (forwarding::is_believed_header(field.id, field.name, trust)) return "read, and written anew by propagate";
   if (trust.kind == HeaderTrust::Kind::none) return "no header is believed (client_ip.header: none)";
@@ -98,7 +119,12 @@ void explain_told(const ExplainedRequest& input, const forwarding::RequestFacts&
     }
   }
   if (propagate.transparent_source) out.notes.emplace_back("the connection comes from the client's own address");
-  if (propagate.assertion) out.notes.emplace_back("X-Telltale-Client is signed when the request is sent");
+  if (propagate.assertion && propagate.assertion->header) {
+    out.notes.emplace_back("X-Telltale-Client is signed when the request is sent");
+  }
+  if (propagate.assertion && propagate.assertion->tlv != 0) {
+    out.notes.emplace_back("a TLV with a signed assertion is added when the connection to the backend is opened");
+  }
   std::string head;
   append_request_head(head, input.request, input.listener.client_ip.header, propagate, facts);
   out.told_lines = lines_of(head);
@@ -178,16 +204,11 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
 
   forwarding::ClientAddress client;
   const auto refused = identify_client(input.listener, input.peer, request, client);
-  if (input.asserted) forwarding::believe_assertion(*input.asserted, client);
+  if (!refused) explain_assertion(input, client, out);
   explain_hops(input.listener, input.peer, request.fields, client, out);
   if (refused) {
     explain_reply(error_reply(400), refused.message(), out);
     return;
-  }
-  if (input.listener.client_ip.assertion && request.fields.has(http::FieldId::x_telltale_client)) {
-    out.notes.emplace_back(input.asserted ? "a signed assertion came (X-Telltale-Client) and was valid"
-                                          : "a signed assertion came (X-Telltale-Client); if it is valid, the client "
-                                            "is who it names. `telltale verify` says so; no key is used here");
   }
   const conf::Route* route = input.routes.match(request.host(), request.path(), input.peer.tlvs);
   if (!explain_route(input, route, out)) return;

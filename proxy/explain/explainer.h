@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conf/model.h"
+#include "protocol/assertion/key_set.h"
 #include "protocol/forwarding/client_address.h"
 #include "protocol/forwarding/obfuscation.h"
 #include "protocol/http1/head.h"
@@ -21,7 +22,13 @@ struct ExplainedRequest {
   const forwarding::PeerInfo& peer;   ///< as the PROXY phase left it
   const http1::RequestHead& request;  ///< as the parser left it
   std::string_view scheme = "http";
-  std::optional<net::IpPort> asserted;  ///< the client, where a signed assertion was found valid
+  /// What became of a signed assertion when it came: the client, if it was found valid, or why it was not.
+  std::optional<net::IpPort> asserted;
+  std::optional<forwarding::RejectReason> assertion_refusal;
+  /// Else what to judge it with; null: it is not judged, and `not_judged` says why.
+  assertion::Keyring* keys = nullptr;
+  std::int64_t now = 0;  ///< seconds since 1970 UTC
+  std::string_view not_judged;
   std::uint64_t id_high = 0, id_low = 0;
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey& obfuscation_key;

@@ -24,9 +24,14 @@ void explain_refused(const RecordedRequest& recorded, Explanation& out) {
             recorded.failure.error.message();
 }
 
-/// What went wrong behind the decisions.
+/// What went wrong behind the decisions; or within them, where the head that they went by is not kept whole.
 void explain_failure(const RecordedRequest& recorded, Explanation& out) {
   if (!recorded.failure || out.outcome != Explanation::Outcome::forwarded) return;
+  if (recorded.failure.phase == Phase::request_head) {
+    out.route.clear(), out.service.clear(), out.backends.clear(), out.told_lines.clear();
+    out.told_proxy_header.reset();
+    return explain_refused(recorded, out);
+  }
   out.notes.push_back("it failed on the side " + std::string(to_string(recorded.failure.side)) + " in the phase " +
                       std::string(to_string(recorded.failure.phase)) + ": " + recorded.failure.error.message());
 }
@@ -58,6 +63,7 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
                    .peer = recorded.peer,
                    .request = head,
                    .asserted = recorded.asserted,
+                   .assertion_refusal = recorded.assertion_refusal,
                    .id_high = recorded.id_high,
                    .id_low = recorded.id_low,
                    .connection_number = recorded.connection_number,

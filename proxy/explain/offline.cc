@@ -122,6 +122,9 @@ void explain_head(const conf::Model& model, const conf::Listener& listener, cons
                    .routes = routes,
                    .peer = peer,
                    .request = head,
+                   .keys = given.keys,
+                   .now = given.now,
+                   .not_judged = given.not_judged,
                    .connection_number = sample_number,
                    .obfuscation_key = sample_key},
                   out);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "conf/model.h"
+#include "protocol/assertion/key_set.h"
 #include "proxy/explain/explanation.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +19,10 @@ struct OfflineRequest {
   std::string method = "GET", path = "/";
   std::optional<std::string> host;   ///< nullopt: localhost
   std::vector<std::string> headers;  ///< `Name: value`, without line breaks
+  /// A signed assertion is judged with these keys at this time; null: it is not, for this reason.
+  assertion::Keyring* keys = nullptr;
+  std::int64_t now = 0;  ///< seconds since 1970 UTC
+  std::string not_judged = "there are no keys";
 };
 
 /// What `listener` (an index) would do with it: the octets go through the PROXY phase, the request parser, the

@@ -117,13 +117,17 @@ void write_failure(Style style, const AccessRecord& record) {
   style.string(record.failure.error.message());
 }
 
-/// Why the forwarding header was not believed, or not to its end: the reason and what it was said of.
+/// Why the signed assertion was not believed, and why the forwarding header was not, or not to its end: the reason and
+/// what it was said of. Of an assertion nothing is told: elsewhere, or later, it may be valid.
 template <class Style>
 void write_refusal(Style style, const forwarding::ClientAddress* client) {
-  const auto* refusal = client != nullptr ? forwarding::refusal_of(*client) : nullptr;
-  if (refusal == nullptr) return style.nothing();
-  std::string text(forwarding::to_string(refusal->reason));
-  if (!refusal->token.empty()) text.append(": ").append(refusal->token);
+  if (client == nullptr || client->rejected.empty()) return style.nothing();
+  std::string text;
+  if (const auto* refusal = forwarding::assertion_refusal_of(*client)) text = forwarding::to_string(refusal->reason);
+  if (const auto* refusal = forwarding::refusal_of(*client)) {
+    text.append(text.empty() ? "" : "; ").append(forwarding::to_string(refusal->reason));
+    if (!refusal->token.empty()) text.append(": ").append(refusal->token);
+  }
   style.string(text);
 }
 

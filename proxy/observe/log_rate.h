@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace telltale::proxy {
 
@@ -29,5 +30,12 @@ class LogRate {
   Clock::time_point next_ = Clock::time_point::min();
   std::uint64_t held_back_ = 0;
 };
+
+/// What the line that was let through says of those: ` (and 3 more like it since the last such line)`; nothing for
+/// none.
+inline std::string and_held_back(std::uint64_t held_back) {
+  if (held_back == 0) return {};
+  return " (and " + std::to_string(held_back) + " more like it since the last such line)";
+}
 
 }  // namespace telltale::proxy

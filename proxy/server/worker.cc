@@ -25,6 +25,7 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   }
   context_.sources.resize(model.listeners.size());
   context_.proxy_failure_rates.resize(model.listeners.size());
+  context_.dropped_assertion_rates.resize(model.listeners.size());
   context_.id_stem[0] = random_64();
   context_.id_stem[1] = random_64();
   context_.obfuscation_key = counts.obfuscation_key;

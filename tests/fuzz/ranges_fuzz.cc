@@ -1,4 +1,4 @@
-// Any text as a ranges file: the parser never fails, and what it read it reads again when written out.
+// Any text as a ranges file: the parser never crashes, and what it read it reads again when written out.
 #include "conf/published_ranges.h"
 
 #include <cstdint>

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Every configuration that the tree hands out passes `telltale check`: those of the README files, of compose, in the
-Kubernetes ConfigMaps, and the one that the benchmarks use."""
+Kubernetes ConfigMaps, and the one that the benchmarks use. The commands that the README files show work on them."""
 
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,18 @@ def shipped() -> dict[str, str]:
     return found
 
 
+def commands(text: str) -> list[tuple[str, str]]:
+    """Each `telltale explain …` or `check …` of a shell block, with the whole configuration that stands before it."""
+    found, configuration = [], ""
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        if language == "yaml" and re.search(r"^listeners:", block, re.MULTILINE):
+            configuration = block
+        for line in block.splitlines() if language == "sh" else []:
+            if re.match(r"(build/)?telltale (explain|check) ", line):
+                found.append((configuration, line))
+    return found
+
+
 class Shipped(unittest.TestCase):
     def test_configurations_are_found(self):
         self.assertGreaterEqual(len(shipped()), 5, list(shipped()))
@@ -54,6 +67,19 @@ class Shipped(unittest.TestCase):
                                           capture_output=True, env=os.environ | ENVIRONMENT, timeout=60)
                     self.assertEqual(done.returncode, 0, f"{done.stdout}{done.stderr}")
                     self.assertNotIn("error:", done.stdout + done.stderr)
+
+    def test_the_commands_beside_them_work(self):
+        found = [each for name in ("README.md", "conf/README.md") for each in commands((ROOT / name).read_text())]
+        self.assertGreaterEqual(len(found), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            for configuration, line in found:
+                with self.subTest(line):
+                    pathlib.Path(folder, "telltale.yaml").write_text(configuration)
+                    _, *arguments = shlex.split(line, comments=True)
+                    done = subprocess.run([os.environ["TELLTALE"], *arguments], check=False, text=True, capture_output=True,
+                                          cwd=folder, env=os.environ | ENVIRONMENT, timeout=60)
+                    self.assertEqual((done.returncode, done.stderr), (0, ""))
+                    self.assertNotIn("the connection is closed", done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The signed assertion: made, believed, refused, rotated; from one Telltale to the next, and against Python's hmac."""
 
 import itertools
+import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 
-from support import ProxyTest, config, http_handler, listener, main, proxy_v2, service
+from support import ProxyTest, config, curl, http_handler, listener, main, proxy_v2, service, wait_until
 from support import assertion
 from support.telltale import ENVIRONMENT
 from support.waiting import DEADLINE, binary_path
@@ -29,7 +31,11 @@ class AssertionTest(ProxyTest):
     def believing(self, *services, **client_ip):
         """A listener that believes the signature, and else what `client_ip` says."""
         client_ip = {"assertion": {"key_file": self.keys}, **client_ip}
-        return self.start(config(*services, listeners=[listener(client_ip=client_ip)]))
+        return self.start(config(*services, listeners=[listener(client_ip=client_ip)], workers=1))
+
+    def run_telltale(self, *arguments):
+        return subprocess.run([binary_path(), *arguments], capture_output=True, check=False, text=True,
+                              timeout=DEADLINE, env={**os.environ, **ENVIRONMENT})
 
     numbers = itertools.count()
 
@@ -110,6 +116,17 @@ class Believing(AssertionTest):
                          (200, "198.51.100.7", "assertion", "198.51.100.7, 192.0.2.1"))
         self.assertEqual(self.seen(app, proxy, fields[0], first=first)[:3], (200, "203.0.113.66", "header"))
 
+    def test_a_header_that_is_rejected_is_so_beside_a_valid_one(self):
+        app = self.backend()
+        proxy = self.believing(service(app), trusted=["127.0.0.0/8"], on_invalid="reject")
+        valid = ("X-Telltale-Client", assertion.sign("new", KEY, "198.51.100.7:1", HOST))
+        self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "203.0.113.66")]).status, 200)
+        self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "garbage")]).status, 400)
+        proxy.wait_access(count=2)
+        forged = ("X-Telltale-Client", "garbage")
+        self.assertEqual(self.seen(app, proxy, forged, ("X-Forwarded-For", "203.0.113.66"))[:3],
+                         (200, "203.0.113.66", "header"))
+
     def test_what_is_wrong_is_dropped_and_counted(self):
         app = self.backend()
         proxy = self.believing(service(app))
@@ -129,12 +146,60 @@ class Believing(AssertionTest):
                 with self.subTest(verdict, text=text):
                     self.assertEqual(self.seen(app, proxy, ("X-Telltale-Client", text), source="127.5.5.5"),
                                      (200, "127.5.5.5", "socket", "127.5.5.5"))
+            with self.subTest("told", verdict=verdict):
+                self.assertEqual(proxy.access_log()[-1]["client_refused"], f"assertion_{verdict}")
+                line = rf"listener web: a signed assertion from 127\.5\.5\.5:\d+ dropped: .* \(verdict {verdict}\)"
+                proxy.log.wait_line(line)
+                self.assertEqual(len(re.findall(line, proxy.log.text())), 1, "one line for each in a while")
         with self.subTest("two lines"):
             fields = [("X-Telltale-Client", good)] * 2
             self.assertEqual(self.seen(app, proxy, *fields)[:3], (200, "127.0.0.1", "socket"))
+        self.assertNotIn("198.51.100", proxy.log.text(), "nothing of it is in the log")
         metrics = proxy.metrics()
         counted = {v: metrics.sum("telltale_client_assertions_total", listener="web", verdict=v) for v in cases}
         self.assertEqual(counted, {**{v: len(texts) for v, texts in cases.items()}, "malformed": 4})
+
+    def test_explain_says_what_became_of_it(self):
+        """Live, of the request that was; offline, by the same keys."""
+        app = self.backend()
+        proxy = self.believing(service(app))
+        good = assertion.sign("new", KEY, "198.51.100.7:1", HOST)
+        other = assertion.sign("new", KEY, "198.51.100.7:1", "evil.example")
+        foreign = self.key_file("foreign.keys", assertion.key_line("new", FOREIGN))
+        for text, provenance, said, by_foreign in ((good, "assertion", None, "does not fit"),
+                                                   (other, "socket", "for another host", "does not fit")):
+            with self.subTest(provenance):
+                before = len(proxy.access_log())
+                proxy.get(fields=[("X-Telltale-Client", text)])
+                record = proxy.wait_access(count=before + 1)[-1]
+                self.assertEqual(record["provenance"], provenance)
+                live = curl("http://%s:%d/explain/%s?format=json" % (*proxy.admin, record["request_id"])).json()
+                offline = self.explain(proxy, text)
+                for told in (live, offline):
+                    self.assertEqual(told["client"]["provenance"], provenance)
+                    self.assertEqual([(f["name"], said in f["why"]) for f in told["refused"]],
+                                     [("X-Telltale-Client", True)] if said else [])
+                self.assertNotIn(text, json.dumps(live))
+                told = self.explain(proxy, text, "--assertion-keys", foreign)
+                self.assertIn(by_foreign, told["refused"][0]["why"])
+                told = self.explain(proxy, text, "--now", "1000000000")
+                self.assertEqual(told["client"]["provenance"], "socket")
+        os.rename(self.keys, self.keys + ".away")
+        told = self.explain(proxy, good)
+        self.assertIn("was not judged: key file", told["notes"][0])
+        for arguments in (["--assertion-keys", self.keys], ["--now", "yesterday"]):
+            done = self.run_telltale("explain", "-c", proxy.file, "--peer", "10.0.0.7", *arguments)
+            self.assertEqual(done.returncode, 64, done.stderr)
+        plain = self.start(config(service(app)))
+        done = self.run_telltale("explain", "-c", plain.file, "--peer", "10.0.0.7", "--assertion-keys", foreign)
+        self.assertEqual(done.returncode, 64)
+        self.assertIn("believes no assertion", done.stderr)
+
+    def explain(self, proxy, text, *arguments):
+        done = self.run_telltale("explain", "-c", proxy.file, "--peer", "127.0.0.1:5", "--host", HOST, "--json",
+                                 "--header", f"X-Telltale-Client: {text}", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
 
     def test_from_one_to_the_next(self):
         """The inner one trusts nobody but the signature."""
@@ -208,15 +273,10 @@ class Keys(AssertionTest):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("warning: services[0].propagate.assertion.key_file: everybody on this machine", done.stderr)
 
-    def run_telltale(self, *arguments):
-        return subprocess.run([binary_path(), *arguments], capture_output=True, check=False, text=True,
-                              timeout=DEADLINE, env={**os.environ, **ENVIRONMENT})
-
 
 class Verify(AssertionTest):
     def verify(self, *arguments):
-        done = subprocess.run([binary_path(), "verify", *arguments], capture_output=True, check=False, text=True,
-                              timeout=DEADLINE, env={**os.environ, **ENVIRONMENT})
+        done = self.run_telltale("verify", *arguments)
         return done.returncode, done.stdout, done.stderr
 
     def test_exit_statuses(self):
@@ -229,6 +289,7 @@ class Verify(AssertionTest):
             (0, "valid", [*keys, "--now", str(int(now) + 1000), "--max-age", "20m", good]),
             (1, "expired", [*keys, "--now", str(int(now) + 1000), good]),
             (1, "not_yet_valid", [*keys, "--now", str(int(now) - 1000), good]),
+            (0, "valid", [*keys, "--now", str(int(now) - 1000), "--clock-skew", "20m", good]),
             (1, "other_authority", [*keys, "--authority", "evil.example", good]),
             (1, "bad_signature", [*keys, good.replace("198", "199")]),
             (1, "malformed", [*keys, good + ";"]),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import tempfile
@@ -49,6 +50,12 @@ class AccessLog(ProxyTest):
         self.assertIsNone(second["connect_ms"], "a pooled connection")
         self.assertEqual((fixed["route"], fixed["service"], fixed["endpoint"]), ("fixed", None, None))
         self.assertEqual(len({r["request_id"] for r in (first, second, fixed)}), 3)
+
+    def test_every_field_is_documented_in_order(self):
+        text = (pathlib.Path(__file__).resolve().parents[2] / "conf/README.md").read_text()
+        section = text.split("## The access log\n")[1].split("\n## ")[0]
+        rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+        self.assertEqual(re.findall(r"`(\w+)`", " ".join(rows)), [*FIELDS, "tlvs"])
 
     def test_refused_requests_are_logged_with_their_failure(self):
         proxy = self.start(self.conf)

@@ -133,13 +133,15 @@ class Tlvs(ProxyTest):
                 if TLV_CRC32C in have:
                     self.assertEqual(header.tlvs[-1][0], TLV_CRC32C)
 
-    def test_unique_ids_differ(self):
+    def test_unique_ids_are_those_of_the_requests_that_opened_the_connections(self):
         backend = self.backend(http_handler(proxy=True))
         told = service(backend, propagate={"proxy_protocol": "v2", "tlvs": ["unique_id"]})
         proxy = self.start(config(told))
         for n in range(20):
             proxy.get("/", source=f"127.0.1.{n + 1}")
-        self.assertEqual(len({r.proxy.tlv(TLV_UNIQUE_ID) for r in backend.requests}), 20)
+        told = [r.proxy.tlv(TLV_UNIQUE_ID).hex() for r in backend.requests]
+        self.assertEqual(len(set(told)), 20)
+        self.assertEqual(set(told), {r["request_id"] for r in proxy.wait_access(count=20)})
 
     def test_local_from_outside_is_told_without_a_null_address(self):
         """CVE-2024-23327: LOCAL re-emitted."""

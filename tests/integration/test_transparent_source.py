@@ -26,6 +26,21 @@ ip route add local 0.0.0.0/0 dev lo table 100
 ip -6 rule add iif {interface} ipproto tcp sport {port} lookup 100
 ip -6 route add local ::/0 dev lo table 100
 """
+BESIDE_THE_APPLICATION_AT = """
+ip rule add from {address} iif lo ipproto tcp sport {port} lookup 100
+ip route add local 0.0.0.0/0 dev lo table 100
+ip -6 rule add from {address6} iif lo ipproto tcp sport {port} lookup 100
+ip -6 route add local ::/0 dev lo table 100
+"""
+BY_MARK = """
+nft add table inet telltale
+nft add chain inet telltale divert '{ type filter hook prerouting priority mangle; }'
+nft add rule inet telltale divert meta l4proto tcp socket transparent 1 meta mark set 1
+ip rule add fwmark 1 lookup 100
+ip route add local 0.0.0.0/0 dev lo table 100
+ip -6 rule add fwmark 1 lookup 100
+ip -6 route add local ::/0 dev lo table 100
+"""
 ON_THE_BACKEND = """
 ip route add default via {proxy}
 ip -6 route add default via {proxy6}
@@ -101,8 +116,9 @@ class TransparentSource(ProxyTest):
         text = (ROOT / "docker/README.md").read_text()
         for commands, names in ((ON_THE_PROXY, {"interface": "eth1", "port": PORT}),
                                 (ON_THE_BACKEND, {"proxy": "10.9.0.1", "proxy6": "2001:db8:b::1"}),
-                                (BESIDE_THE_APPLICATION, {})):
-            self.assertIn(commands.format(**names).strip(), text)
+                                (BESIDE_THE_APPLICATION_AT, {"address": PROXY, "address6": PROXY6, "port": PORT}),
+                                (BESIDE_THE_APPLICATION, {}), (BY_MARK, {})):
+            self.assertIn((commands.format(**names) if names else commands).strip(), text)
 
     def test_a_backend_sees_the_client_in_its_socket(self):
         for address, source in (("10.9.0.2", f"{V4}.2"), ("2001:db8:b::2", f"{V6}::2")):
@@ -207,6 +223,41 @@ class TransparentSource(ProxyTest):
 
 
 @unittest.skipIf(WHY_NOT, f"no network namespaces here: {WHY_NOT}")
+class ByMark(ProxyTest):
+    """client -- proxy and router -- backend: clients also come to the backend without the proxy."""
+
+    def test_the_socket_tells_whose_answers_are_the_proxys(self):
+        client, router, backend = self.enterContext(netns.hosts("client", "router", "backend"))
+        netns.cable(router, "clients", client, "eth0")
+        netns.cable(router, "backends", backend, "eth0")
+        client.add("eth0", f"{V4}.2/24", f"{V6}::2/64")
+        router.add("clients", f"{PROXY}/24", f"{PROXY6}/64")
+        router.add("backends", "10.9.0.1/24", "2001:db8:b::1/64")
+        backend.add("eth0", "10.9.0.2/24", "2001:db8:b::2/64")
+        client.run(ON_THE_BACKEND, proxy=PROXY, proxy6=PROXY6)
+        backend.run(ON_THE_BACKEND, proxy="10.9.0.1", proxy6="2001:db8:b::1")
+        with router:
+            for forwarding in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                pathlib.Path("/proc/sys/net", forwarding).write_text("1")
+        router.run(BY_MARK)
+        for address, at, source in (("10.9.0.2", PROXY, f"{V4}.2"), ("2001:db8:b::2", PROXY6, f"{V6}::2")):
+            with self.subTest(source):
+                with backend:
+                    app = self.enterContext(Backend(http_handler(peers_answer), address=(address, PORT)))
+                with router:
+                    proxy = self.start(config(service(app, propagate=TRANSPARENT),
+                                              listeners=[listener(listen=f"{url_host(at)}:0")]))
+                with client:
+                    body = os.urandom(1 << 20)
+                    with Client(proxy.address(), source=source) as through:
+                        answer = through.get(method="POST", body=body).json()
+                        self.assertEqual((answer["peer"], answer["size"], answer["connection"]), (source, len(body), 0))
+                    with Client((address, PORT), source=source) as past:
+                        answer = past.get(method="POST", body=body).json()
+                        self.assertEqual((answer["peer"], answer["size"], answer["connection"]), (source, len(body), 1))
+
+
+@unittest.skipIf(WHY_NOT, f"no network namespaces here: {WHY_NOT}")
 class Sidecar(ProxyTest):
     """client -- (proxy and application on one host)"""
 
@@ -232,6 +283,21 @@ class Sidecar(ProxyTest):
                 # What is not the client's still works beside it: the pod's own calls over loopback.
                 with Client((address, PORT)) as client:
                     self.assertEqual(client.get().json()["peer"], address)
+
+    def test_an_application_on_the_pods_address_sees_the_client(self):
+        outside, pod = self.enterContext(netns.hosts("outside", "pod"))
+        netns.cable(pod, "eth0", outside, "eth0")
+        outside.add("eth0", f"{V4}.2/24", f"{V6}::2/64")
+        pod.add("eth0", f"{PROXY}/24", f"{PROXY6}/64")
+        pod.run(BESIDE_THE_APPLICATION_AT, address=PROXY, address6=PROXY6, port=PORT)
+        for at, source in ((PROXY, f"{V4}.2"), (PROXY6, f"{V6}::2")):
+            with self.subTest(source):
+                with pod:
+                    application = self.enterContext(Backend(http_handler(peers_answer), address=(at, PORT)))
+                    proxy = self.start(config(service(application, propagate=TRANSPARENT),
+                                              listeners=[listener(listen=f"{url_host(at)}:0")]))
+                with outside, Client(proxy.address(), source=source) as client:
+                    self.assertEqual(client.get().json()["peer"], source)
 
 
 class Capability(ProxyTest):

@@ -7,8 +7,11 @@ another. Nothing outside of the namespaces is touched."""
 import contextlib
 import ctypes
 import os
+import shlex
 import subprocess
 import threading
+
+from .process import find_program
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -47,11 +50,11 @@ class Host:
         _ip("-n", self.name, *arguments)
 
     def run(self, commands: str, **names):
-        """Lines of `ip …` as the documentation has them; {names} are filled in."""
-        for line in commands.format(**names).strip().splitlines():
-            program, *arguments = line.split()
-            assert program == "ip", line
-            self.ip(*arguments)
+        """Lines of `ip …` and `nft …` as the documentation has them; {names} are filled in."""
+        for line in (commands.format(**names) if names else commands).strip().splitlines():
+            program, *arguments = shlex.split(line)
+            assert program in ("ip", "nft"), line
+            _ip("netns", "exec", self.name, find_program(program), *arguments)
 
     def add(self, interface: str, *addresses: str):
         for address in addresses:

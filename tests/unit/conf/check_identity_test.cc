@@ -158,7 +158,7 @@ TEST(CheckIdentity, WarnsOfTwoIdentitiesThatAreBothBelieved) {
 TEST(CheckIdentity, WarnsOfPoolsThatKeepNoConnectionWithAnIdentity) {
   const std::string none =
       "services[0].pool: with `max_idle_identities: 0` every request opens a connection: none that "
-      "carried a PROXY header is kept";
+      "carried a PROXY header, or comes from a client's address, is kept";
   const std::string tcp = std::string(elsewhere) + ", health: {tcp: true}, ";
   const Case cases[] = {
       {"PROXY out, none kept",
@@ -167,7 +167,10 @@ TEST(CheckIdentity, WarnsOfPoolsThatKeepNoConnectionWithAnIdentity) {
       {"PROXY out, some kept",
        file_with("", tcp + "pool: {max_idle_identities: 1}, propagate: {proxy_protocol: v1}"),
        {}},
-      {"no PROXY out", file_with("", tcp + "pool: {max_idle_identities: 0}"), {}},
+      {"the client's own address, none kept",
+       file_with("", tcp + "pool: {max_idle_identities: 0}, propagate: {source_address: transparent}"),
+       {none}},
+      {"neither", file_with("", tcp + "pool: {max_idle_identities: 0}"), {}},
   };
   expect(cases);
 }

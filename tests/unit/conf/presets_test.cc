@@ -177,7 +177,8 @@ TEST(Presets, SayWhatIsMissingOrTooMuch) {
        "behind: azure-front-door",
        {"error: " + ip +
         "from: `behind: azure-front-door` needs `from`: there is no list \"azure-front-door\" in the published ranges "
-        "[from: [10.0.0.0/16] with the service tag AzureFrontDoor.Backend, which changes weekly]"}},
+        "[from: [10.0.0.0/16] with the service tag AzureFrontDoor.Backend, which changes weekly; or "
+        "`ranges: FILE` with a list [azure-front-door]]"}},
       {"for nobody",
        "behind: aws-nlb, from: []",
        {"error: " + ip + "from: names nobody [the subnets of the load balancer]"}},
@@ -238,7 +239,8 @@ TEST(Presets, ListsOfTheRangesFileAreUsed) {
   EXPECT_THAT(
       findings(top + file_with("behind: cloudflare"), loader),
       testing::ElementsAre("error: listeners[0].client_ip.from: `behind: cloudflare` needs `from`: there is no "
-                           "list \"cloudflare\" in the published ranges [from: [10.0.0.0/16] with its addresses]"));
+                           "list \"cloudflare\" in the published ranges [from: [10.0.0.0/16] with its addresses; or "
+                           "`ranges: FILE` with a list [cloudflare]]"));
   EXPECT_THAT(findings(top + file_with("trusted: [ofice]"), loader),
               testing::ElementsAre("error: listeners[0].client_ip.trusted[0]: \"ofice\" is not an address range, nor a "
                                    "published list [did you mean \"office\"?]"));

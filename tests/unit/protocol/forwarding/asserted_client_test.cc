@@ -147,6 +147,12 @@ void expect(const Case& c) {
   std::vector<RejectReason> reasons;
   for (const Rejected& each : client.rejected) reasons.push_back(each.reason);
   EXPECT_EQ(reasons, c.rejected);
+  const Rejected* refusal = assertion_refusal_of(client);
+  const bool is_dropped = c.verdict && *c.verdict != Verdict::valid;
+  ASSERT_EQ(refusal != nullptr, is_dropped);
+  if (is_dropped) {
+    EXPECT_EQ(refusal->reason, reason_of(*c.verdict));
+  }
   ASSERT_FALSE(client.hops.empty());
   EXPECT_EQ(client.hops.back().verdict, HopVerdict::client);
   for (std::size_t i = 0; i + 1 < client.hops.size(); ++i) EXPECT_EQ(client.hops[i].verdict, HopVerdict::trusted);

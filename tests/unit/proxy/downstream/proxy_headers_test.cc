@@ -243,7 +243,7 @@ TEST(ProxyProblem, EveryCauseNamesTheMistakeAndWhatToChange) {
       {ProxyFailure::v2_not_allowed, {"PROXY v2", "version: any"}},
       {ProxyFailure::timed_out, {"proxy_header_timeout", "3s"}},
       {ProxyFailure::cut_short, {"in the middle"}},
-      {ProxyFailure::malformed, {"checksum is wrong"}},
+      {ProxyFailure::malformed, {"checksum is wrong", "its sender"}},
       {ProxyFailure::no_header, {"535348"}},
   };
   const auto conf = client_ip(forbid);
@@ -257,6 +257,10 @@ TEST(ProxyProblem, EveryCauseNamesTheMistakeAndWhatToChange) {
   const std::string unlisted =
       explain_proxy_problem({ProxyFailure::not_listed, {}, {}}, conf, forbidding_proxy_rule(), tcp("192.0.2.1:5"));
   EXPECT_NE(unlisted.find("does not list"), unlisted.npos) << unlisted;
+  const std::string too_long =
+      explain_proxy_problem({ProxyFailure::malformed, proxy_protocol::Error::v2_length_too_long, {}}, conf,
+                            conf.proxy_protocol[0], tcp("10.0.0.7:5"));
+  EXPECT_NE(too_long.find("if the sender is yours, raise `proxy_max_header_bytes` (4KiB)"), too_long.npos) << too_long;
 }
 
 }  // namespace

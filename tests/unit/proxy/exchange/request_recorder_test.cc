@@ -1,5 +1,6 @@
 #include "proxy/exchange/request_recorder.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "tests/unit/protocol/forwarding/support.h"
 
 #include <gtest/gtest.h>
@@ -46,6 +47,25 @@ TEST(RecordedRequest, OfASignedAssertionOnlyThatItCame) {
   http1::RequestHead out;
   record.give_head(out);
   EXPECT_EQ(text_of(out), "GET a.example /path|X-Telltale-Client=(not kept)");
+}
+
+TEST(RecordedRequest, KeepsWhatBecameOfASignedAssertion) {
+  using enum forwarding::RejectReason;
+  const net::IpPort named{net::IpAddress::v4(192, 0, 2, 77), 9};
+  forwarding::ClientAddress valid, expired, none;
+  forwarding::believe_assertion(named, valid);
+  expired.rejected = {{"6.6.6.6", peer_not_trusted}, {"v1;kid=a", assertion_expired}};
+  none.rejected = {{"6.6.6.6", peer_not_trusted}};
+  RecordedRequest record;
+  record.take_assertion(valid);
+  EXPECT_EQ(record.asserted, named);
+  EXPECT_EQ(record.assertion_refusal, std::nullopt);
+  record.take_assertion(expired);
+  EXPECT_EQ(record.asserted, std::nullopt);
+  EXPECT_EQ(record.assertion_refusal, assertion_expired);
+  record.take_assertion(none);
+  EXPECT_EQ(record.asserted, std::nullopt);
+  EXPECT_EQ(record.assertion_refusal, std::nullopt);
 }
 
 TEST(RecordedRequest, IsBoundedAndSaysSo) {

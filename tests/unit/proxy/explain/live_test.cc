@@ -1,6 +1,7 @@
 #include "proxy/explain/live.h"
 
 #include "conf/loader.h"
+#include "protocol/forwarding/errors.h"
 #include "tests/unit/protocol/forwarding/support.h"
 
 #include <boost/json/parse.hpp>
@@ -67,6 +68,35 @@ TEST(ExplainRecorded, AClientThatWasAssertedIsTheClient) {
   EXPECT_EQ(e.hops[1].said_by, "X-Telltale-Client");
 }
 
+TEST(ExplainRecorded, AnAssertionThatWasDroppedIsRefusedAsItWasThen) {
+  const auto loaded = conf::load_text(R"(
+listeners:
+  - { listen: "203.0.113.140:80", client_ip: { assertion: { key_file: /run/edge.keys } }, service: app }
+services:
+  - { name: app, endpoints: [10.0.6.1:8080] }
+)");
+  ASSERT_NE(loaded.model, nullptr) << conf::render(loaded, "test");
+  auto of = std::make_shared<Snapshot>();
+  of->model = loaded.model;
+  of->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
+  RecordedRequest dropped = record(of, 2, 5);
+  http1::RequestHead head;
+  head.method_text = "GET";
+  head.authority = "a.example";
+  head.target = "/";
+  head.fields = forwarding::test::fields("X-Telltale-Client: v1;kid=a;t=1;c=192.0.2.1:1;a=a.example;s=secret");
+  dropped.take_head(head, loaded.model->listeners[0].client_ip.header);
+  dropped.assertion_refusal = forwarding::RejectReason::assertion_expired;
+  const Explanation e = explain_recorded(dropped);
+  EXPECT_EQ(e.client, "10.0.0.7");
+  EXPECT_EQ(e.provenance, "socket");
+  ASSERT_EQ(e.refused.size(), 1u);
+  EXPECT_EQ(e.refused[0].name + ": " + e.refused[0].value, "X-Telltale-Client: (not kept)");
+  EXPECT_NE(e.refused[0].why.find("max_age (30s)"), std::string::npos) << e.refused[0].why;
+  ASSERT_EQ(e.removed.size(), 1u);
+  EXPECT_NE(e.removed[0].why.find("goes no further"), std::string::npos) << e.removed[0].why;
+}
+
 TEST(ExplainRecorded, RefusedHeadsAndClosedConnections) {
   const auto of = snapshot();
   RecordedRequest refused = record(of, 2, 5);
@@ -97,6 +127,20 @@ TEST(ExplainRecorded, FailuresAndWhatWasCutAreNoted) {
   for (const auto& note : explain_recorded(failed).notes) notes += note + "\n";
   EXPECT_NE(notes.find("side upstream in the phase connect"), notes.npos) << notes;
   EXPECT_NE(notes.find("too long"), notes.npos) << notes;
+}
+
+TEST(ExplainRecorded, ARequestThatWasRefusedForWhatIsNotKeptIsNotSaidToBeForwarded) {
+  const auto of = snapshot();
+  RecordedRequest refused = record(of, 2, 5);
+  refused.is_cut = true;
+  refused.status = 400;
+  refused.failure = {forwarding::make_error_code(forwarding::Error::list_too_long), Side::downstream,
+                     Phase::request_head, false};
+  const Explanation e = explain_recorded(refused);
+  EXPECT_EQ(e.outcome, Explanation::Outcome::answered);
+  EXPECT_EQ(e.why, "400 Bad Request: the forwarding header of a trusted hop has too many entries");
+  EXPECT_EQ(e.service, "");
+  EXPECT_TRUE(e.told_lines.empty());
 }
 
 TEST(ExplainRecorded, PageHasTheNewestOfAllWorkersFirst) {

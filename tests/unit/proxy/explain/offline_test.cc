@@ -135,6 +135,10 @@ TEST(ExplainOffline, SaysWhichRuleLetEachHopSpeak) {
        "10.0.0.7:5 socket: in client_ip.trusted (10.0.0.0/8)\n"
        "3.3.3.3 forwarded: one of client_ip.trusted_hops: 2\n"
        "2.2.2.2 forwarded CLIENT: client_ip.trusted_hops: 2, counted from the right\n"},
+      {"fewer hops than are trusted: all of them wrote what is there",
+       {.listener = 1, .headers = {"Forwarded: for=3.3.3.3"}},
+       "10.0.0.7:5 socket: in client_ip.trusted (10.0.0.0/8)\n"
+       "3.3.3.3 forwarded CLIENT: the leftmost: there are fewer entries than client_ip.trusted_hops: 2\n"},
       {"a header of one address",
        {.listener = 2, .headers = {"CF-Connecting-IP: 1.1.1.1"}},
        "10.0.0.7:5 socket: in client_ip.trusted (10.0.0.0/8)\n"

@@ -70,6 +70,29 @@ TEST(AccessLogJson, TellsEverythingInOrder) {
           "\n");
 }
 
+TEST(AccessLogJson, TellsWhyAHeaderOrAnAssertionWasRefused) {
+  using enum forwarding::RejectReason;
+  const struct {
+    const char* description;
+    std::vector<forwarding::Rejected> rejected;
+    json::value told;
+  } rows[] = {
+      {"nothing", {}, nullptr},
+      {"leftovers are no news", {{"6.6.6.6", beyond_client}}, nullptr},
+      {"a header", {{"6.6.6.6", peer_not_trusted}}, "peer_not_trusted: 6.6.6.6"},
+      {"a header too long", {{"", list_too_long}}, "list_too_long"},
+      {"an assertion, of which nothing is told", {{"v1;kid=a;t=1", assertion_expired}}, "assertion_expired"},
+      {"both: what a peer wrote is last, so it cannot pass for the other",
+       {{"x; assertion_expired", not_an_address}, {"v1", assertion_malformed}},
+       "assertion_malformed; not_an_address: x; assertion_expired"},
+  };
+  for (const auto& row : rows) {
+    Example example;
+    example.client.rejected = row.rejected;
+    EXPECT_EQ(json::parse(json_line(example.record)).at("client_refused"), row.told) << row.description;
+  }
+}
+
 TEST(AccessLogJson, NothingKnownIsNull) {
   const auto value = json::parse(json_line({}));
   for (const char* name : {"request_id", "client", "client_port", "provenance", "peer", "service", "target",

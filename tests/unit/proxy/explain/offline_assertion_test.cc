@@ -1,0 +1,112 @@
+// Signed assertions in `telltale explain`: judged as the data path judges them.
+#include "conf/loader.h"
+#include "proxy/explain/offline.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace telltale::proxy {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::int64_t now = 1'763'971'212;
+constexpr const char* good =
+    "X-Telltale-Client: v1;kid=2026-11;t=1763971200;c=198.51.100.7:52110;a=shop.example.com;"
+    "s=oZZqI5StfW9IxwekqqeRzPD-5sbVAOKJ48iHMlDhTmM";
+
+struct Given {
+  std::vector<std::string> headers = {good};
+  std::int64_t when = now;
+  const char* host = "shop.example.com";
+  bool has_keys = true;
+  const char* client_ip = "assertion: { key_file: /run/edge.keys }, trusted: [10.0.0.0/8]";
+};
+
+Explanation explain(const Given& given) {
+  const auto loaded = conf::load_text("listeners: [{ listen: '203.0.113.140:80', service: app, client_ip: { " +
+                                      std::string(given.client_ip) +
+                                      " } }]\nservices: [{ name: app, endpoints: ['192.0.2.1:8080'] }]\n");
+  EXPECT_NE(loaded.model, nullptr) << conf::render(loaded, "test");
+  std::string problem;
+  assertion::Keyring keys(*assertion::KeySet::parse("2026-11 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", problem));
+  OfflineRequest request;
+  request.peer = net::parse_ip_port("10.0.0.7:5");
+  request.headers = given.headers;
+  request.host = given.host;
+  request.now = given.when;
+  if (given.has_keys) request.keys = &keys;
+  request.not_judged = "key file /run/edge.keys: Permission denied";
+  return explain_offline(*loaded.model, 0, request);
+}
+
+std::vector<std::string> refused(const Explanation& e) {
+  std::vector<std::string> out;
+  for (const auto& each : e.refused) out.push_back(each.name + ": " + each.why);
+  return out;
+}
+
+TEST(ExplainOffline, JudgesSignedAssertions) {
+  std::string forged = good;
+  forged.replace(forged.find("198.51.100.7"), 12, "198.51.100.8");
+  const struct {
+    const char* description;
+    Given given;
+    const char* client;
+    const char* provenance;
+    std::vector<const char*> refused;
+  } rows[] = {
+      {"valid", {}, "198.51.100.7", "assertion", {}},
+      {"valid, above a believed list",
+       {.headers = {"X-Forwarded-For: 192.0.2.9", good}},
+       "198.51.100.7",
+       "assertion",
+       {}},
+      {"too old", {.when = now + 100}, "10.0.0.7", "socket", {"max_age (30s)"}},
+      {"from the future", {.when = now - 100}, "10.0.0.7", "socket", {"clock_skew (5s)"}},
+      {"for another host", {.host = "b.example"}, "10.0.0.7", "socket", {"another host"}},
+      {"forged", {.headers = {forged}}, "10.0.0.7", "socket", {"does not fit"}},
+      {"garbage beside a believed list, which then speaks",
+       {.headers = {"X-Forwarded-For: 192.0.2.9", "X-Telltale-Client: x"}},
+       "192.0.2.9",
+       "header",
+       {"malformed, or came twice"}},
+      {"twice", {.headers = {good, good}}, "10.0.0.7", "socket", {"malformed, or came twice"}},
+      {"beside an entry that ends the walk",
+       {.headers = {"X-Forwarded-For: 192.0.2.9, unknown", "X-Telltale-Client: x"}},
+       "10.0.0.7",
+       "socket",
+       {"the walk ended there", "malformed, or came twice"}},
+      {"where none is believed", {.client_ip = "header: none"}, "10.0.0.7", "socket", {}},
+  };
+  for (const auto& row : rows) {
+    const Explanation e = explain(row.given);
+    EXPECT_EQ(e.client, row.client) << row.description;
+    EXPECT_EQ(e.provenance, row.provenance) << row.description;
+    const auto said = refused(e);
+    ASSERT_EQ(said.size(), row.refused.size()) << row.description;
+    for (std::size_t i = 0; i < said.size(); ++i) EXPECT_THAT(said[i], HasSubstr(row.refused[i])) << row.description;
+    EXPECT_THAT(e.notes, testing::IsEmpty()) << row.description;
+    EXPECT_TRUE(std::ranges::any_of(e.removed, [](const auto& each) { return each.name == "X-Telltale-Client"; }))
+        << row.description << ": it never goes on";
+  }
+}
+
+TEST(ExplainOffline, SaysThatAnAssertionWasNotJudgedAndWhy) {
+  const Explanation e = explain({.has_keys = false});
+  EXPECT_EQ(e.client, "10.0.0.7");
+  EXPECT_THAT(e.notes, ElementsAre(HasSubstr("was not judged: key file /run/edge.keys: Permission denied")));
+  EXPECT_THAT(explain({.headers = {}, .has_keys = false}).notes, testing::IsEmpty());
+}
+
+TEST(ExplainOffline, ARequestThatIsRefusedIsRefusedWhateverWasAsserted) {
+  const Explanation e = explain({.headers = {"X-Forwarded-For: unknown", good},
+                                 .client_ip = "assertion: { key_file: /run/edge.keys }, trusted: [10.0.0.0/8], "
+                                              "on_invalid: reject"});
+  EXPECT_EQ(e.outcome, Explanation::Outcome::answered);
+  EXPECT_THAT(e.why, HasSubstr("400 Bad Request"));
+}
+
+}  // namespace
+}  // namespace telltale::proxy
