@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from support import ProxyTest, config, curl, http_handler, listener, main, proxy_v2, service, wait_until
+from support import ProxyTest, config, curl, http_handler, listener, main, proxy_v2, service
 from support import assertion
 from support.telltale import ENVIRONMENT
 from support.waiting import DEADLINE, binary_path
