@@ -114,6 +114,7 @@ class Believing(AssertionTest):
         valid = ("X-Telltale-Client", assertion.sign("new", KEY, "198.51.100.7:1", HOST))
         self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "203.0.113.66")]).status, 200)
         self.assertEqual(proxy.get(fields=[valid, ("X-Forwarded-For", "garbage")]).status, 400)
+        proxy.wait_access(count=2)
         forged = ("X-Telltale-Client", "garbage")
         self.assertEqual(self.seen(app, proxy, forged, ("X-Forwarded-For", "203.0.113.66"))[:3],
                          (200, "203.0.113.66", "header"))

@@ -65,7 +65,7 @@ def closes(first, source=REQUIRE, **how):
 # The first cell of each row -> what comes. Everything else is read from the row.
 CASES = {
     "the header, from a hop that is not in `trusted`": [Case([xff("6.6.6.6")], source=STRANGER)],
-    "any other header that claims an identity": [Case([("X-Real-IP", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")])],
+    "any other header that claims an identity, but `X-Forwarded-{Proto,Host,Port}` beside the believed one": [Case([("X-Real-IP", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")])],
     "the name of such a header with `_` for `-`": [Case([("X_Forwarded_For", "6.6.6.6")])],
     "such a header in a trailer": [Case(trailers=[("X-Forwarded-For", "6.6.6.6"), ("X_Real_IP", "6.6.6.6")])],
     "an empty header; empty entries": [Case([xff("")]), Case([xff(" , ,")])],
