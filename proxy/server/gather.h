@@ -18,7 +18,7 @@ namespace telltale::proxy {
 /// which they came, to `done` on the control thread. No lock; nothing comes when a worker ends meanwhile.
 template <class T>
 void gather(boost::asio::io_context& control, std::span<const std::unique_ptr<Worker>> workers,
-            std::function<T(WorkerContext&)> ask, std::function<void(std::vector<T>)> done) {
+            const std::function<T(WorkerContext&)>& ask, std::function<void(std::vector<T>)> done) {
   struct State {
     std::vector<T> answers;
     std::size_t missing;

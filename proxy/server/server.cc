@@ -234,6 +234,7 @@ std::string Server::metrics_text() const {
   names.reserve(model_->listeners.size());
   for (const auto& listener : model_->listeners) names.push_back(listener.name);
   std::vector<SourceLoss> source_loss;
+  source_loss.reserve(source_loss_.size());
   for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
   return render_metrics(metrics, names, snapshot_->services, source_loss);
 }
@@ -263,7 +264,7 @@ void Server::watch_sources() {
           for (auto& each : worker.sources) each.clear();
           return taken;
         },
-        [this](std::vector<std::vector<SourceCounts>> by_worker) { judge_sources(by_worker); });
+        [this](const std::vector<std::vector<SourceCounts>>& by_worker) { judge_sources(by_worker); });
     watch_sources();
   });
 }
