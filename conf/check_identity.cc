@@ -31,11 +31,13 @@ class IdentityCheck {
   void run() {
     check_rules();
     check_accept_with_header();
+    check_asserting_rules();
     std::unordered_set<std::size_t> checked;
     for (const Route& route : listener().routes) {
       if (!route.service || !checked.insert(*route.service).second) continue;
       check_backends(*route.service);
       check_two_headers(*route.service);
+      check_passed_assertion(*route.service);
     }
   }
 
@@ -47,6 +49,9 @@ class IdentityCheck {
 
   void check_rules();
   void check_accept_with_header();
+  void check_asserting_rules();
+  void check_passed_assertion(std::size_t service);
+  std::uint8_t asserted_tlv() const { return listener().client_ip.assertion ? listener().client_ip.assertion->tlv : 0; }
   void check_backends(std::size_t service);
   bool check_trusted(const std::optional<net::IpAddress>& address, const std::string& what, std::string_view why);
   void check_two_headers(std::size_t service);
@@ -152,6 +157,37 @@ void IdentityCheck::check_two_headers(std::size_t index) {
   };
   check(service(index).propagate.x_forwarded_for, Kind::x_forwarded_for, "x_forwarded_for", "X-Forwarded-For");
   check(service(index).propagate.forwarded.mode, Kind::forwarded, "forwarded", "Forwarded");
+}
+
+/// An assertion is looked for in PROXY headers that nobody may send.
+void IdentityCheck::check_asserting_rules() {
+  if (asserted_tlv() == 0) return;
+  const auto& rules = listener().client_ip.proxy_protocol;
+  if (std::ranges::any_of(rules, [](const ProxyProtocolRule& rule) {
+        return (rule.policy == ProxyPolicy::require || rule.policy == ProxyPolicy::accept) &&
+               rule.version != ProxyVersions::v1;
+      })) {
+    return;
+  }
+  const YamlNode* place = source().node;
+  for (const std::string_view field : {"client_ip", "assertion", "tlv"}) {
+    if (const YamlNode* value = place->find(field)) place = value;
+  }
+  diagnostics_.warning(*place, listener_path(index_, "assertion.tlv"),
+                       "has no effect: no rule of `proxy_protocol` takes a PROXY v2 header",
+                       "`require` for whoever signs, or remove it");
+}
+
+/// The assertion that is judged here goes on to backends, which it was not made for.
+void IdentityCheck::check_passed_assertion(std::size_t index) {
+  const proxy_protocol::Tlv asserting{proxy_protocol::TlvType{asserted_tlv()}, "v1"};
+  const auto passes = [&](const auto& selector) { return selects(selector, asserting); };
+  if (asserted_tlv() == 0 || std::ranges::none_of(service(index).propagate.pass_tlvs, passes)) return;
+  warn_of_mode(index, "pass_tlvs",
+               "the listener " + quote(listener().name) + " looks for a signed assertion in " +
+                   proxy_protocol::tlv_name({.type = asserting.type}) +
+                   ", and it goes on: whoever sees one can use it for a while",
+               "`assertion: { key_file: …, tlv: … }` signs one for the backends");
 }
 
 }  // namespace

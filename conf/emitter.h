@@ -88,6 +88,9 @@ class Emitter {
   bool item_ = false;
 };
 
+/// `0xE4`; 0 is `off`.
+std::string tlv_type_word(std::uint8_t type);
+
 void write_listener(Emitter& out, const Listener& listener, const Model& model);
 void write_service(Emitter& out, const Service& service);
 

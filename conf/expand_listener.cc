@@ -61,6 +61,7 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip, const Model& model
     out.text("key_file", client_ip.assertion->key_file);
     out.duration("max_age", client_ip.assertion->window.max_age);
     out.duration("clock_skew", client_ip.assertion->window.clock_skew);
+    out.word("tlv", tlv_type_word(client_ip.assertion->tlv));
     out.close();
   }
   out.list("identity_headers", client_ip.header.extra_identity_names);

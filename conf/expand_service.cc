@@ -64,13 +64,6 @@ void write_node_name(Emitter& out, std::string_view key, const forwarding::NodeN
   }
 }
 
-/// `0xE4`; 0 is `off`.
-std::string tlv_type_word(std::uint8_t type) {
-  if (type == 0) return "off";
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  return {'0', 'x', digits[type >> 4], digits[type & 15]};
-}
-
 void write_forwarded(Emitter& out, const forwarding::ForwardedOptions& forwarded) {
   std::vector<std::string> parameters;
   if (forwarded.write_for) parameters.emplace_back("for");
@@ -140,6 +133,12 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
 }
 
 }  // namespace
+
+std::string tlv_type_word(std::uint8_t type) {
+  if (type == 0) return "off";
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  return {'0', 'x', digits[type >> 4], digits[type & 15]};
+}
 
 void write_service(Emitter& out, const Service& service) {
   out.item();

@@ -56,6 +56,7 @@ struct AssertionTrust {
   std::string key_file;
   std::size_t keys = 0;  ///< index into Model::assertion_key_files
   assertion::Window window;
+  std::uint8_t tlv = 0;  ///< where it is looked for too, in a PROXY v2 header: 0xE0 to 0xEF; 0: nowhere
 };
 
 /// Which fields of a ClientIp a preset filled in.

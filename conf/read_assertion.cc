@@ -23,6 +23,13 @@ void read_seconds(ObjectReader& reader, std::string_view field, std::chrono::sec
   }
 }
 
+void read_tlv_type(ObjectReader& reader, std::uint8_t& out) {
+  std::string type;
+  if (reader.read("tlv", type) && type != "off") {
+    out = static_cast<std::uint8_t>(std::stoul(type, nullptr, 16));  // one of the table's words
+  }
+}
+
 }  // namespace
 
 void read_assertion(ObjectReader& propagate, std::optional<forwarding::AssertionOptions>& assertion) {
@@ -31,10 +38,7 @@ void read_assertion(ObjectReader& propagate, std::optional<forwarding::Assertion
     forwarding::AssertionOptions& options = assertion.emplace();
     reader.read("key_file", options.key_file);
     reader.read("header", options.header);
-    std::string type;
-    if (reader.read("tlv", type) && type != "off") {
-      options.tlv = static_cast<std::uint8_t>(std::stoul(type, nullptr, 16));  // one of the table's words
-    }
+    read_tlv_type(reader, options.tlv);
     if (!options.header && options.tlv == 0) {
       reader.error_here("the assertion is told nowhere", "`header: true`, or `tlv: 0xE0`");
     }
@@ -48,6 +52,7 @@ void read_assertion_trust(ObjectReader& client_ip, std::optional<AssertionTrust>
     reader.read("key_file", trust.key_file);
     read_seconds(reader, "max_age", trust.window.max_age);
     read_seconds(reader, "clock_skew", trust.window.clock_skew);
+    read_tlv_type(reader, trust.tlv);
   });
 }
 

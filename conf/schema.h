@@ -64,6 +64,10 @@ extern const Object service, node, endpoint, health, propagate, forwarded, asser
 /// Every object of the file, from the root down.
 std::span<const Object* const> all_objects();
 
+/// The types that a PROXY header leaves to applications, of which a signed assertion may have one.
+inline constexpr std::string_view assertion_tlv_words =
+    "off|0xE0|0xE1|0xE2|0xE3|0xE4|0xE5|0xE6|0xE7|0xE8|0xE9|0xEA|0xEB|0xEC|0xED|0xEE|0xEF";
+
 /// Most fields that any object has.
 inline constexpr std::size_t max_fields = 16;
 

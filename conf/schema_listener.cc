@@ -44,6 +44,13 @@ constexpr Field assertion_trust_fields[] = {
      .max = 300'000 * ms,
      .fallback = "5s",
      .meaning = "How far the signer's clock may be ahead of ours, in whole seconds."},
+    {.name = "tlv",
+     .type = Type::word,
+     .words = assertion_tlv_words,
+     .fallback = "off",
+     .meaning = "Where a request brings no valid one: it is looked for in the connection's PROXY v2 header too, under "
+                "this type, and is as old as it was when that came. Google, AWS and Azure have uses of their own for "
+                "`0xE0`, `0xEA` and `0xEE`."},
 };
 constexpr Field client_ip_fields[] = {
     {.name = "behind",

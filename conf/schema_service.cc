@@ -132,7 +132,7 @@ constexpr Field assertion_fields[] = {
     {.name = "header", .type = Type::boolean, .fallback = "true", .meaning = "As `X-Telltale-Client` of each request."},
     {.name = "tlv",
      .type = Type::word,
-     .words = "off|0xE0|0xE1|0xE2|0xE3|0xE4|0xE5|0xE6|0xE7|0xE8|0xE9|0xEA|0xEB|0xEC|0xED|0xEE|0xEF",
+     .words = assertion_tlv_words,
      .fallback = "off",
      .meaning =
          "With `proxy_protocol: v2`: in the PROXY header too, under this type, signed when the connection is made."},

@@ -117,8 +117,6 @@ void reject_unbelieved(const http::HeaderBlock& fields, const HeaderTrust& trust
   }
 }
 
-bool is_of_header(RejectReason reason) { return static_cast<std::size_t>(reason) < header_reject_reason_count; }
-
 // The last hop of the walk is the client.
 void conclude(ClientAddress& result) {
   if (result.hops.empty()) return;
@@ -175,14 +173,14 @@ std::string_view to_string(RejectReason reason) {
 
 const Rejected* refusal_of(const ClientAddress& client) {
   for (const Rejected& each : client.rejected) {
-    if (is_of_header(each.reason) && each.reason != RejectReason::beyond_client) return &each;
+    if (!is_of_assertion(each.reason) && each.reason != RejectReason::beyond_client) return &each;
   }
   return nullptr;
 }
 
 const Rejected* assertion_refusal_of(const ClientAddress& client) {
   for (const Rejected& each : client.rejected) {
-    if (!is_of_header(each.reason)) return &each;
+    if (is_of_assertion(each.reason)) return &each;
   }
   return nullptr;
 }

@@ -33,6 +33,9 @@ struct PeerInfo {
   /// what the last one named. Empty for none or one, so that a connection allocates nothing for it.
   std::vector<net::IpPort> proxy_hops;
   bool has_proxy_header = false;  ///< one was believed, LOCAL included
+  /// When the PROXY header came that brought a signed assertion in the TLV that is looked at: seconds since 1970 UTC,
+  /// to 2106. 0: none did (date_assertion()).
+  std::uint32_t assertion_came = 0;
   /// The TLVs of the believed PROXY headers, that of the nearest hop first: read them by name (tlv_names.h). Well
   /// formed.
   std::string tlvs;
@@ -85,6 +88,9 @@ enum class RejectReason : std::uint8_t {
 };
 /// Of those that are about the believed header, which stand first.
 inline constexpr std::size_t header_reject_reason_count = 5;
+inline constexpr bool is_of_assertion(RejectReason reason) {
+  return static_cast<std::size_t>(reason) >= header_reject_reason_count;
+}
 /// `peer_not_trusted` and so on: for logs, metric labels and explanations.
 std::string_view to_string(RejectReason reason);
 
@@ -113,7 +119,8 @@ struct ClientAddress {
 /// leftovers beyond the client. nullptr: nothing.
 const Rejected* refusal_of(const ClientAddress& client);
 
-/// Likewise of its signed assertion (asserted_client.h): the one entry that says why it is not believed.
+/// Likewise of its signed assertion (asserted_client.h): the entry that says why it is not believed. Of two, one in a
+/// header and one in a TLV, the header's, which stands first.
 const Rejected* assertion_refusal_of(const ClientAddress& client);
 
 /// list_too_long: too many entries or octets in the believed header. invalid: an entry of it that the walk came to is

@@ -65,6 +65,13 @@ std::optional<net::IpAddress> hop_address(const PeerInfo& peer) {
   return peer.hop()->address;
 }
 
+/// Whether the signed client is to be told before the hop that speaks to us: not where the PROXY header beside the
+/// assertion names the same one.
+bool tells_asserted(const RequestFacts& facts) {
+  if (facts.client.provenance != Provenance::assertion) return false;
+  return !facts.peer.proxy_source || facts.peer.proxy_source->address != facts.client.address;
+}
+
 // `pass`, and Via: every line as it came, joined (RFC 9110 5.3).
 void add_lines(FieldLine& line, const HeaderBlock& fields, FieldId id) {
   if (!fields.has(id)) return;
@@ -107,7 +114,8 @@ void append_x_forwarded_for(std::string& out, const HeaderBlock& fields, const H
   switch (mode) {
     case ListMode::append:
       if (facts.client.provenance == Provenance::assertion) {
-        line.add(facts.client.address);  // signed: it stands for whatever list came with it
+        // Signed: it stands for whatever list came with it.
+        if (tells_asserted(facts)) line.add(facts.client.address);
       } else if (fields.has(FieldId::x_forwarded_for) &&
                  believes(trust, facts.client, HeaderTrust::Kind::x_forwarded_for, FieldId::x_forwarded_for)) {
         add_believed_entries(line, fields, trust);
@@ -148,7 +156,7 @@ void append_forwarded(std::string& out, const HeaderBlock& fields, const HeaderT
   switch (options.mode) {
     case ListMode::append:
       if (facts.client.provenance == Provenance::assertion) {
-        append_asserted_element(line, out, options, facts);
+        if (tells_asserted(facts)) append_asserted_element(line, out, options, facts);
       } else if (fields.has(FieldId::forwarded) &&
                  believes(trust, facts.client, HeaderTrust::Kind::forwarded, FieldId::forwarded)) {
         add_believed_elements(line, fields, trust);

@@ -9,6 +9,7 @@
 #include "proxy/cli/run.h"
 #include "proxy/cli/status.h"
 #include "proxy/cli/verify.h"
+#include "proxy/observe/timestamp.h"
 
 #include <CLI/CLI.hpp>
 
@@ -86,7 +87,7 @@ void add_explain(CLI::App& app, Action& action) {
                  ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options.json, "For machines");
   command->callback([&action, at] {
-    if (at->count() == 0) options.now = unix_seconds_now();
+    if (at->count() == 0) options.now = unix_seconds();
     action = [] { return run_explain(options, std::cout, std::cerr); };
   });
 }
@@ -166,7 +167,7 @@ void add_verify(CLI::App& app, Action& action) {
     };
     options.window = {.max_age = seconds(max_age), .clock_skew = seconds(clock_skew)};
     if (for_authority->count() > 0) options.authority = conf::to_lower(authority);
-    options.now = at->count() > 0 ? now : unix_seconds_now();
+    options.now = at->count() > 0 ? now : unix_seconds();
     action = [] { return run_verify(options, std::cout, std::cerr); };
   });
 }

@@ -3,7 +3,6 @@
 #include "proxy/cli/exit_codes.h"
 #include "proxy/server/key_files.h"
 
-#include <chrono>
 #include <ctime>
 #include <ostream>
 
@@ -33,11 +32,6 @@ void print(const assertion::Statement& statement, std::int64_t now, std::ostream
 }
 
 }  // namespace
-
-std::int64_t unix_seconds_now() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
 
 int run_verify(const VerifyOptions& options, std::ostream& out, std::ostream& err) {
   std::optional<assertion::Keyring> keys;

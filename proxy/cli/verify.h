@@ -17,8 +17,6 @@ struct VerifyOptions {
   std::int64_t now = 0;                  ///< seconds since 1970 UTC
 };
 
-std::int64_t unix_seconds_now();
-
 /// `telltale verify`: what the assertion says, and the verdict, to `out`; a key file that cannot be used to `err`.
 /// Returns the exit code: 0 valid, 1 not, 64 for the key file.
 int run_verify(const VerifyOptions& options, std::ostream& out, std::ostream& err);

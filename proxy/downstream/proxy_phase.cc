@@ -1,7 +1,9 @@
 #include "proxy/downstream/proxy_phase.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "proxy/downstream/diagnosis.h"
 #include "proxy/downstream/proxy_headers.h"
+#include "proxy/observe/timestamp.h"
 
 #include <boost/asio/error.hpp>
 #include <spdlog/spdlog.h>
@@ -74,6 +76,8 @@ Awaitable<bool> read_headers(Connection& connection, const conf::ProxyProtocolRu
     if (status == Status::done) give_back(stream, *headers, got.octets);
   }
   if (status == Status::failed) report(connection, headers->problem(), rule);
+  const auto& assertion = context.listener->client_ip.assertion;
+  if (assertion && assertion->tlv != 0) forwarding::date_assertion(context.peer, assertion->tlv, unix_seconds());
   co_return status == Status::done;
 }
 

@@ -2,6 +2,7 @@
 
 #include "conf/text.h"
 #include "protocol/forwarding/asserted_client.h"
+#include "protocol/proxy_protocol/tlv_names.h"
 
 #include <spdlog/spdlog.h>
 
@@ -32,13 +33,19 @@ std::string explain_dropped_assertion(forwarding::RejectReason reason, const con
   }
 }
 
-void report_dropped_assertion(WorkerContext& worker, const ConnectionContext& connection, assertion::Verdict verdict) {
+std::string assertion_place(std::uint8_t tlv) {
+  return tlv == 0 ? "X-Telltale-Client"
+                  : "PROXY TLV " + proxy_protocol::tlv_name({.type = proxy_protocol::TlvType{tlv}});
+}
+
+void report_dropped_assertion(WorkerContext& worker, const ConnectionContext& connection, assertion::Verdict verdict,
+                              std::uint8_t tlv) {
   auto& rates = worker.dropped_assertion_rates[connection.listener_index];
   const auto held_back = rates[static_cast<std::size_t>(verdict)].admit(worker.loop.now());
   if (!held_back) return;
   const auto& peer = connection.peer.socket_peer;
-  spdlog::warn("listener {}: a signed assertion from {} dropped: {} (verdict {}){}", connection.listener->name,
-               peer ? peer->to_string() : "unix",
+  spdlog::warn("listener {}: a signed assertion from {} dropped{}: {} (verdict {}){}", connection.listener->name,
+               peer ? peer->to_string() : "unix", tlv == 0 ? "" : " (" + assertion_place(tlv) + ")",
                explain_dropped_assertion(forwarding::reason_of(verdict), *connection.listener->client_ip.assertion),
                to_string(verdict), and_held_back(*held_back));
 }

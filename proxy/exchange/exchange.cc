@@ -8,6 +8,7 @@
 #include "proxy/exchange/proxy_prologue.h"
 #include "proxy/exchange/request_writer.h"
 #include "proxy/net/transparent_source.h"
+#include "proxy/observe/timestamp.h"
 
 #include <boost/asio/error.hpp>
 #include <spdlog/spdlog.h>
@@ -18,15 +19,6 @@
 namespace telltale::proxy {
 
 using boost::system::error_code;
-
-namespace {
-
-std::int64_t unix_seconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
-
-}  // namespace
 
 Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& connection) {
   begin(client, connection);
@@ -118,7 +110,7 @@ bool Exchange::decide() {
     request_failed(Phase::request_head, refused, 400);
     return false;
   }
-  if (listener.client_ip.assertion && !check_assertion()) return false;
+  if (listener.client_ip.assertion) check_assertion();
   if (too_large()) {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
     return false;
@@ -143,20 +135,23 @@ bool Exchange::decide() {
   return true;
 }
 
-/// Whether the request goes on: without an assertion, with one that is believed, and with one that is dropped.
-bool Exchange::check_assertion() {
+/// One in the head decides if it is valid, else one in the PROXY header; what is not valid is dropped.
+void Exchange::check_assertion() {
   const auto& request = client_->request();
   const auto& trust = *connection_->listener->client_ip.assertion;
-  const auto verdict = forwarding::apply_assertion(request.fields,
-                                                   {.keys = *worker_.keyrings[trust.keys],
-                                                    .window = trust.window,
-                                                    .now = unix_seconds(),
-                                                    .authority = request.authority},
-                                                   resolved_);
-  if (!verdict) return true;
-  connection_->metrics->assertions[static_cast<std::size_t>(*verdict)].add();
-  if (*verdict != assertion::Verdict::valid) report_dropped_assertion(worker_, *connection_, *verdict);
-  return true;
+  const forwarding::AssertionCheck check{.keys = *worker_.keyrings[trust.keys],
+                                         .window = trust.window,
+                                         .now = unix_seconds(),
+                                         .authority = request.authority};
+  const auto is_valid = [&](std::optional<assertion::Verdict> verdict, std::uint8_t tlv) {
+    if (!verdict) return false;
+    connection_->metrics->assertions[static_cast<std::size_t>(*verdict)].add();
+    if (*verdict == assertion::Verdict::valid) return true;
+    report_dropped_assertion(worker_, *connection_, *verdict, tlv);
+    return false;
+  };
+  if (is_valid(forwarding::apply_assertion(request.fields, check, resolved_), 0)) return;
+  is_valid(forwarding::apply_tlv_assertion(connection_->peer, trust.tlv, check, resolved_), trust.tlv);
 }
 
 /// A client without an address cannot be told, so it is not signed.

@@ -42,7 +42,7 @@ class Exchange {
   // Decide: plain functions.
   void begin(DownstreamSide& client, const ConnectionContext& connection);
   bool decide();
-  bool check_assertion();
+  void check_assertion();
   void sign_client();
   bool open_upstream();
   Connecting connect_to_endpoint() const;

@@ -21,9 +21,11 @@ void RecordedRequest::take_peer(const forwarding::PeerInfo& from) {
 
 void RecordedRequest::take_assertion(const forwarding::ClientAddress& client) {
   asserted.reset();
-  assertion_refusal.reset();
+  assertion_refusals.clear();
   if (client.provenance == forwarding::Provenance::assertion) asserted = net::IpPort{*client.address, client.port};
-  if (const auto* refusal = forwarding::assertion_refusal_of(client)) assertion_refusal = refusal->reason;
+  for (const auto& each : client.rejected) {
+    if (forwarding::is_of_assertion(each.reason)) assertion_refusals.push_back(each.reason);
+  }
 }
 
 void RecordedRequest::take_head(const http1::RequestHead& head, const forwarding::HeaderTrust& trust) {

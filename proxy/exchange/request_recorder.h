@@ -35,8 +35,8 @@ class RecordedRequest {
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t listener_index = 0;
   forwarding::PeerInfo peer;
-  std::optional<net::IpPort> asserted;                        ///< the client, when a signed assertion was believed
-  std::optional<forwarding::RejectReason> assertion_refusal;  ///< why one was not
+  std::optional<net::IpPort> asserted;                       ///< the client, when a signed assertion was believed
+  std::vector<forwarding::RejectReason> assertion_refusals;  ///< why one was not, in a header and then in a TLV
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey* obfuscation_key = nullptr;  ///< the worker's
   const Endpoint* endpoint = nullptr;                           ///< the snapshot's; the one that was asked last
@@ -47,7 +47,7 @@ class RecordedRequest {
 
   /// Begins the record: with who sent it.
   void take_peer(const forwarding::PeerInfo& from);
-  /// Takes what became of the signed assertion, if one came.
+  /// Takes what became of the signed assertions, if any came.
   void take_assertion(const forwarding::ClientAddress& client);
   /// Takes what is needed of a head; of a signed assertion only that it came, for whoever sees it can use it. `trust`
   /// says which fields are identity fields.

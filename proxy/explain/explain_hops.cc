@@ -1,6 +1,7 @@
 #include "proxy/explain/explain_hops.h"
 
 #include "conf/words.h"
+#include "protocol/forwarding/asserted_client.h"
 #include "proxy/exchange/dropped_assertion.h"
 
 #include <algorithm>
@@ -18,7 +19,15 @@ std::string text_of(const net::IpPort& address) {
   return address.port != 0 ? address.to_string() : address.address.to_string();
 }
 
-std::string said_by(Provenance provenance, const HeaderTrust& trust) {
+/// The type of the TLV in which one of the assertions came that were judged, 0 for the header field: that one is judged
+/// first, and the other one if it was refused.
+std::uint8_t asserting_tlv(const conf::ClientIp& client_ip, const forwarding::PeerInfo& peer,
+                           const http::HeaderBlock& fields, std::ptrdiff_t refused_before) {
+  const bool is_in_head = refused_before == 0 && forwarding::has_assertion(fields);
+  return client_ip.assertion && peer.assertion_came != 0 && !is_in_head ? client_ip.assertion->tlv : 0;
+}
+
+std::string said_by(Provenance provenance, const HeaderTrust& trust, std::uint8_t tlv) {
   switch (provenance) {
     case Provenance::socket:
       return "socket";
@@ -27,7 +36,7 @@ std::string said_by(Provenance provenance, const HeaderTrust& trust) {
     case Provenance::header:
       return trust.name;
     case Provenance::assertion:
-      return "X-Telltale-Client";
+      return assertion_place(tlv);
   }
   return std::string(to_string(provenance));
 }
@@ -60,11 +69,14 @@ std::string why_client(const HeaderTrust& trust, const http::HeaderBlock& fields
   return range.empty() ? "not in client_ip.trusted" : "the leftmost, and all are in client_ip.trusted";
 }
 
-std::string why_trusted(const conf::ClientIp& client_ip, const forwarding::Hop& hop, Provenance next) {
+std::string why_trusted(const conf::ClientIp& client_ip, const forwarding::Hop& hop, Provenance next,
+                        std::uint8_t tlv) {
   if (next == Provenance::proxy_protocol) {
     return "its PROXY header is believed: " + describe_proxy_rule(client_ip, hop.address.address);
   }
-  if (next == Provenance::assertion) return "it brought a signed assertion";
+  if (next == Provenance::assertion) {
+    return tlv == 0 ? "it brought a signed assertion" : "a signed assertion came in the PROXY header";
+  }
   const HeaderTrust& trust = client_ip.header;
   const std::string range = range_of(trust.trusted, hop.address.address);
   if (!range.empty()) return "in client_ip.trusted (" + range + ")";
@@ -89,13 +101,14 @@ std::string describe(RejectReason reason, const std::string& hop) {
   }
 }
 
-void explain_refused(const conf::ClientIp& client_ip, const ClientAddress& client, const std::string& hop,
-                     Explanation& out) {
-  const auto* assertion = assertion_refusal_of(client);
+void explain_refused(const conf::ClientIp& client_ip, const forwarding::PeerInfo& peer, const http::HeaderBlock& fields,
+                     const ClientAddress& client, Explanation& out) {
+  const std::string hop = peer.hop() ? peer.hop()->address.to_string() : "unix";
+  std::ptrdiff_t assertions = 0;
   for (const auto& each : client.rejected) {
-    if (&each == assertion && client_ip.assertion) {
-      out.refused.push_back(
-          {"X-Telltale-Client", each.token, explain_dropped_assertion(each.reason, *client_ip.assertion)});
+    if (is_of_assertion(each.reason) && client_ip.assertion) {
+      out.refused.push_back({assertion_place(asserting_tlv(client_ip, peer, fields, assertions++)), each.token,
+                             explain_dropped_assertion(each.reason, *client_ip.assertion)});
     } else {
       out.refused.push_back({client_ip.header.name, each.token, describe(each.reason, hop)});
     }
@@ -136,19 +149,21 @@ void explain_hops(const conf::Listener& listener, const forwarding::PeerInfo& pe
                           : "in client_ip.trusted (unix)";
     out.hops.push_back({"unix", "socket", std::move(why), is_client});
   }
+  const auto refused =
+      std::ranges::count_if(client.rejected, [](const auto& each) { return is_of_assertion(each.reason); });
+  const std::uint8_t tlv = asserting_tlv(client_ip, peer, fields, refused);
   for (std::size_t i = 0; i < client.hops.size(); ++i) {
     const auto& hop = client.hops[i];
     const bool is_client = i + 1 == client.hops.size();
-    out.hops.push_back({text_of(hop.address), said_by(hop.reported_by, trust),
+    out.hops.push_back({text_of(hop.address), said_by(hop.reported_by, trust, tlv),
                         is_client ? why_client(trust, fields, client, hop.address.address)
-                                  : why_trusted(client_ip, hop, client.hops[i + 1].reported_by),
+                                  : why_trusted(client_ip, hop, client.hops[i + 1].reported_by, tlv),
                         is_client});
   }
   out.client = client.address ? client.address->to_string() : "unix";
   out.client_port = client.port;
   out.provenance = to_string(client.provenance);
-  const std::string hop = peer.hop() ? peer.hop()->address.to_string() : "unix";
-  explain_refused(client_ip, client, hop, out);
+  explain_refused(client_ip, peer, fields, client, out);
 }
 
 }  // namespace telltale::proxy

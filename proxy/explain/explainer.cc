@@ -6,6 +6,7 @@
 #include "protocol/http1/serializer.h"
 #include "protocol/proxy_protocol/parser.h"
 #include "protocol/proxy_protocol/tlv_names.h"
+#include "proxy/exchange/dropped_assertion.h"
 #include "proxy/exchange/failure.h"
 #include "proxy/exchange/identify.h"
 #include "proxy/exchange/local_reply.h"
@@ -26,22 +27,28 @@ std::string text_of(const std::optional<net::IpPort>& address) {
   return address ? address->to_string() : std::string();
 }
 
-/// The signed assertion, by its verdict then, or by that of the data path's own judge.
+/// The signed assertions, by their verdicts then, or by those of the data path's own judge.
 void explain_assertion(const ExplainedRequest& input, forwarding::ClientAddress& client, Explanation& out) {
   const auto& trust = input.listener.client_ip.assertion;
-  if (input.asserted) {
-    forwarding::believe_assertion(*input.asserted, client);
-  } else if (input.assertion_refusal) {
-    client.rejected.push_back({std::string(RecordedRequest::not_kept), *input.assertion_refusal});
-  } else if (!trust || !input.request.fields.has(http::FieldId::x_telltale_client)) {
+  if (input.asserted || !input.assertion_refusals.empty()) {
+    for (const auto reason : input.assertion_refusals) {
+      client.rejected.push_back({std::string(RecordedRequest::not_kept), reason});
+    }
+    if (input.asserted) forwarding::believe_assertion(*input.asserted, client);
     return;
-  } else if (input.keys != nullptr) {
-    forwarding::apply_assertion(
-        input.request.fields,
-        {.keys = *input.keys, .window = trust->window, .now = input.now, .authority = input.request.authority}, client);
-  } else {
-    out.notes.push_back("a signed assertion came (X-Telltale-Client) and was not judged: " +
-                        std::string(input.not_judged) + ". If it is valid, the client is who it names");
+  }
+  const bool is_in_head = forwarding::has_assertion(input.request.fields);
+  if (!trust || (!is_in_head && input.peer.assertion_came == 0)) return;
+  if (input.keys == nullptr) {
+    out.notes.push_back("a signed assertion came (" + assertion_place(is_in_head ? 0 : trust->tlv) +
+                        ") and was not judged: " + std::string(input.not_judged) +
+                        ". If it is valid, the client is who it names");
+    return;
+  }
+  const forwarding::AssertionCheck check{
+      .keys = *input.keys, .window = trust->window, .now = input.now, .authority = input.request.authority};
+  if (forwarding::apply_assertion(input.request.fields, check, client) != assertion::Verdict::valid) {
+    forwarding::apply_tlv_assertion(input.peer, trust->tlv, check, client);
   }
 }
 

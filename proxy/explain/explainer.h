@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace telltale::proxy {
@@ -22,9 +23,9 @@ struct ExplainedRequest {
   const forwarding::PeerInfo& peer;   ///< as the PROXY phase left it
   const http1::RequestHead& request;  ///< as the parser left it
   std::string_view scheme = "http";
-  /// What became of a signed assertion when it came: the client, if it was found valid, or why it was not.
+  /// What became of signed assertions when they came: the client, if one was found valid, and why others were not.
   std::optional<net::IpPort> asserted;
-  std::optional<forwarding::RejectReason> assertion_refusal;
+  std::span<const forwarding::RejectReason> assertion_refusals;
   /// Else what to judge it with; null: it is not judged, and `not_judged` says why.
   assertion::Keyring* keys = nullptr;
   std::int64_t now = 0;  ///< seconds since 1970 UTC

@@ -1,5 +1,6 @@
 #include "proxy/explain/live.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "protocol/http1/serializer.h"
 #include "proxy/downstream/diagnosis.h"
 #include "proxy/downstream/proxy_headers.h"
@@ -57,13 +58,15 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
   }
   http1::RequestHead head;
   recorded.give_head(head);
+  forwarding::PeerInfo peer = recorded.peer;
+  if (listener.client_ip.assertion) forwarding::blank_assertion(peer.tlvs, listener.client_ip.assertion->tlv);
   explain_request({.model = *snapshot.model,
                    .listener = listener,
                    .routes = *snapshot.routes[recorded.listener_index],
-                   .peer = recorded.peer,
+                   .peer = peer,
                    .request = head,
                    .asserted = recorded.asserted,
-                   .assertion_refusal = recorded.assertion_refusal,
+                   .assertion_refusals = recorded.assertion_refusals,
                    .id_high = recorded.id_high,
                    .id_low = recorded.id_low,
                    .connection_number = recorded.connection_number,

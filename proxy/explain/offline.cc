@@ -1,5 +1,6 @@
 #include "proxy/explain/offline.h"
 
+#include "protocol/forwarding/asserted_client.h"
 #include "protocol/forwarding/list.h"
 #include "protocol/http1/parser.h"
 #include "protocol/http1/serializer.h"
@@ -157,6 +158,7 @@ Explanation explain_offline(const conf::Model& model, std::size_t listener_index
     const bool is_forbidden = rule.policy == conf::ProxyPolicy::forbid;
     go_on = run_phase(client_ip, is_forbidden ? rule : forbidding_proxy_rule(), peer, octets, octets.size(), out);
   }
+  if (client_ip.assertion) forwarding::date_assertion(peer, client_ip.assertion->tlv, request.now);
   explain_connection(listener, peer, out);
   if (go_on) explain_head(model, listener, peer, request, octets, out);
   return out;

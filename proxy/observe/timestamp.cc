@@ -28,4 +28,9 @@ std::string format_timestamp(std::chrono::system_clock::time_point time) {
   return std::string(Timestamp().format(time));
 }
 
+std::int64_t unix_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
 }  // namespace telltale::proxy

@@ -23,4 +23,7 @@ class Timestamp {
 /// The same, once.
 std::string format_timestamp(std::chrono::system_clock::time_point time);
 
+/// Now, since 1970 UTC.
+std::int64_t unix_seconds();
+
 }  // namespace telltale::proxy

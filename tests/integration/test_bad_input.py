@@ -62,6 +62,12 @@ def closes(first, source=REQUIRE, **how):
     return Case(first=first, source=source, **how)
 
 
+def in_tlv(*texts, kind=0xE4, source=REQUIRE, client=CLIENT[0]):
+    """Assertions in the TLVs of a PROXY header that is believed."""
+    tlvs = [(kind, text.encode()) for text in texts]
+    return Case(source=source, first=proxy_v2(CLIENT, tlvs=tlvs), client=client)
+
+
 # The first cell of each row -> what comes. Everything else is read from the row.
 CASES = {
     "the header, from a hop that is not in `trusted`": [Case([xff("6.6.6.6")], source=STRANGER)],
@@ -147,17 +153,23 @@ CASES = {
         Case(source=REQUIRE, first=proxy_v2(CLIENT, tlvs=[(2, b"first.example"), (2, b"second.example")]), client=CLIENT[0])],
     "an assertion: malformed, or two of them": [
         Case([("X-Telltale-Client", "198.51.100.7")], source=STRANGER), Case([signed()] * 2, source=STRANGER),
-        Case([("X-Telltale-Client", signed()[1] + "=")], source=STRANGER)],
-    "an assertion: by a key that has none of our ids": [Case([signed(key_id="else", key=FOREIGN)], source=STRANGER)],
+        Case([("X-Telltale-Client", signed()[1] + "=")], source=STRANGER),
+        in_tlv("198.51.100.7"), in_tlv(signed()[1], signed()[1]), in_tlv(signed()[1] + "="), in_tlv("")],
+    "an assertion: by a key that has none of our ids": [
+        Case([signed(key_id="else", key=FOREIGN)], source=STRANGER), in_tlv(signed(key_id="else", key=FOREIGN)[1])],
     "an assertion: a signature that does not fit": [
         Case([signed(key=FOREIGN)], source=STRANGER),
-        Case([("X-Telltale-Client", signed()[1].replace("198.51.100.7", "198.51.100.8"))], source=STRANGER)],
-    "an assertion: for another host": [Case([signed(host="evil.example")], source=STRANGER)],
-    "an assertion: older than `max_age`": [Case([signed(at=time.time() - 3600)], source=STRANGER)],
-    "an assertion: from the future by more than `clock_skew`": [Case([signed(at=time.time() + 3600)], source=STRANGER)],
-    "an assertion: where `client_ip.assertion` is not set, or in a TLV": [
+        Case([("X-Telltale-Client", signed()[1].replace("198.51.100.7", "198.51.100.8"))], source=STRANGER),
+        in_tlv(signed(key=FOREIGN)[1]), in_tlv(signed()[1].replace("198.51.100.7", "198.51.100.8"))],
+    "an assertion: for another host": [
+        Case([signed(host="evil.example")], source=STRANGER), in_tlv(signed(host="evil.example")[1])],
+    "an assertion: older than `max_age`": [
+        Case([signed(at=time.time() - 3600)], source=STRANGER), in_tlv(signed(at=time.time() - 3600)[1])],
+    "an assertion: from the future by more than `clock_skew`": [
+        Case([signed(at=time.time() + 3600)], source=STRANGER), in_tlv(signed(at=time.time() + 3600)[1])],
+    "an assertion: where `client_ip.assertion` is not set; in a TLV, where its `tlv` is not that type, or under `policy: ignore`": [
         Case([signed()], source=STRANGER, header="no assertion"),
-        Case(source=REQUIRE, first=proxy_v2(CLIENT, tlvs=[(0xE0, signed()[1].encode())]), client=CLIENT[0])],
+        in_tlv(signed()[1], kind=0xE5), in_tlv(signed()[1], source=IGNORE, client=IGNORE)],
 }  # fmt: skip
 
 METRICS = {"reason": "telltale_client_header_refusals_total", "cause": "telltale_proxy_protocol_failures_total",
@@ -198,7 +210,7 @@ class BadInput(ProxyTest):
             if case.header == "no assertion":
                 client_ip["trusted"] = []
             else:
-                client_ip |= {"header": case.header, "assertion": {"key_file": keys}}
+                client_ip |= {"header": case.header, "assertion": {"key_file": keys, "tlv": "0xE4"}}
             listeners.append(listener(name, client_ip=client_ip))
         cls.proxy = cls.class_start(config(service(cls.app, propagate={"x_real_ip": True}), listeners=listeners, workers=1))
 

@@ -33,6 +33,7 @@ TEST(AssertionFields, HaveDefaults) {
   EXPECT_EQ(trust->key_file, "in.keys");
   EXPECT_EQ(trust->window.max_age, 30s);
   EXPECT_EQ(trust->window.clock_skew, 5s);
+  EXPECT_EQ(trust->tlv, 0);
   const auto& options = model->services[0].propagate.assertion;
   ASSERT_TRUE(options);
   EXPECT_EQ(options->key_file, "out.keys");
@@ -90,6 +91,11 @@ TEST(AssertionFields, AreCheckedAndSoIsTheSourceAddress) {
       {"a TLV that is somebody else's",
        with("", "assertion: {key_file: k, tlv: 0xE1}, proxy_protocol: v2, custom_tlvs: {0xE1: x}"),
        {out + ": its `tlv` is one of `pass_tlvs` or `custom_tlvs` too"}},
+      {"a TLV of the specification, to be believed",
+       with("assertion: {key_file: k, tlv: 0x05}", ""),
+       {in + ".tlv: \"0x05\" is not one of off, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, "
+             "0xEB, 0xEC, 0xED, 0xEE, 0xEF"}},
+      {"a misspelt field", with("assertion: {key_file: k, tvl: 0xE4}", ""), {in + ".tvl: unknown field \"tvl\""}},
       {"half a second",
        with("assertion: {key_file: k, max_age: 1500ms, clock_skew: 1ms}", ""),
        {in + ".max_age: \"1500ms\" is not in whole seconds", in + ".clock_skew: \"1ms\" is not in whole seconds"}},
@@ -112,15 +118,24 @@ TEST(AssertionFields, AreCheckedAndSoIsTheSourceAddress) {
   }
 }
 
+TEST(AssertionFields, SuggestTheFieldThatWasMeant) {
+  const LoadResult result = load_text(with("assertion: {key_file: k, tvl: 0xE4}", ""));
+  ASSERT_EQ(result.diagnostics.size(), 1U);
+  EXPECT_EQ(result.diagnostics[0].hint, "did you mean \"tlv\"?");
+}
+
 TEST(AssertionFields, ExpandToThemselves) {
-  const std::string text =
-      with("assertion: {key_file: in.keys, max_age: 10s}",
-           "assertion: {key_file: out.keys, tlv: 0xE4}, proxy_protocol: v2, source_address: transparent");
+  const std::string text = with(
+      "assertion: {key_file: in.keys, max_age: 10s, tlv: 0xE5}, "
+      "proxy_protocol: [{from: [192.0.2.1], policy: require}]",
+      "assertion: {key_file: out.keys, tlv: 0xE4}, proxy_protocol: v2, source_address: transparent");
   const auto model = load_text(text).model;
   ASSERT_TRUE(model);
   const std::string expanded = expand(*model);
   EXPECT_NE(expanded.find("source_address: transparent\n"), std::string::npos);
   EXPECT_NE(expanded.find("tlv: 0xE4\n"), std::string::npos);
+  EXPECT_NE(expanded.find("tlv: 0xE5\n"), std::string::npos);
+  EXPECT_EQ(model->listeners[0].client_ip.assertion->tlv, 0xe5);
   const LoadResult again = load_text(expanded);
   ASSERT_TRUE(again.model) << render(again, "expanded");
   EXPECT_EQ(expand(*again.model), expanded);

@@ -175,5 +175,34 @@ TEST(CheckIdentity, WarnsOfPoolsThatKeepNoConnectionWithAnIdentity) {
   expect(cases);
 }
 
+TEST(CheckIdentity, WarnsOfAssertionsInTlvsThatDoNotComeOrGoOn) {
+  const std::string looked_for = "assertion: {key_file: k, tlv: 0xE4}";
+  const std::string nobody = ip + "assertion.tlv: has no effect: no rule of `proxy_protocol` takes a PROXY v2 header";
+  const auto rule = [&](const char* how) {
+    return file_with(looked_for + ", proxy_protocol: [{from: [192.0.2.9], " + how + "}]", elsewhere);
+  };
+  const auto passing = [&](const char* type, const char* passed) {
+    return file_with(std::string("assertion: {key_file: k, tlv: ") + type +
+                         "}, proxy_protocol: [{from: [192.0.2.9], policy: require}]",
+                     std::string(elsewhere) + ", propagate: {proxy_protocol: v2, pass_tlvs: [" + passed + "]}");
+  };
+  const auto goes_on = [](const std::string& type) {
+    return "services[0].propagate.pass_tlvs: the listener \"web\" looks for a signed assertion in " + type +
+           ", and it goes on: whoever sees one can use it for a while";
+  };
+  const Case cases[] = {
+      {"only in the head", file_with("assertion: {key_file: k}", elsewhere), {}},
+      {"from who must send it", rule("policy: require"), {}},
+      {"from who may", rule("policy: accept, version: v2"), {}},
+      {"nobody sends a PROXY header", file_with(looked_for, elsewhere), {nobody}},
+      {"it is dropped", rule("policy: ignore"), {nobody}},
+      {"v1 has no TLVs", rule("policy: require, version: v1"), {nobody}},
+      {"another one goes on", passing("0xE4", "0xE5"), {}},
+      {"it goes on", passing("0xE4", "0xE4"), {goes_on("0xE4")}},
+      {"under a name of its type", passing("0xE0", "gcp_psc_connection_id"), {goes_on("0xE0")}},
+  };
+  expect(cases);
+}
+
 }  // namespace
 }  // namespace telltale::conf

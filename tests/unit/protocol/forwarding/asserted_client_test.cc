@@ -1,11 +1,14 @@
 #include "protocol/forwarding/asserted_client.h"
 
 #include "protocol/forwarding/propagate.h"
+#include "protocol/proxy_protocol/serializer.h"
 #include "tests/unit/protocol/forwarding/propagate_support.h"
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace telltale::forwarding {
@@ -175,6 +178,124 @@ TEST(AssertedClient, KeepsTheHopsThatBroughtIt) {
   std::vector<Provenance> reported;
   for (const Hop& hop : client.hops) reported.push_back(hop.reported_by);
   EXPECT_EQ(reported, (std::vector{Provenance::socket, Provenance::proxy_protocol, Provenance::assertion}));
+}
+
+constexpr std::uint8_t tlv_type = 0xe4;
+
+std::string section(std::initializer_list<std::pair<unsigned, std::string>> tlvs) {
+  std::string out;
+  for (const auto& [type, value] : tlvs) {
+    EXPECT_TRUE(proxy_protocol::append_tlv(out, static_cast<proxy_protocol::TlvType>(type), value));
+  }
+  return out;
+}
+
+PeerInfo bringing(std::string tlvs, std::int64_t came = now) {
+  PeerInfo peer = proxied("10.0.0.1:1", "192.0.2.9:9", "203.0.113.1:80");
+  peer.has_proxy_header = true;
+  peer.tlvs = std::move(tlvs);
+  date_assertion(peer, tlv_type, came);
+  return peer;
+}
+
+TEST(AssertedClient, InATlvIsJudgedByWhenItsConnectionBegan) {
+  const auto by = [](const char* key, std::int64_t time, std::string_view host) {
+    return section({{0xe4, signed_by(key, time, "198.51.100.7:52110", host)}});
+  };
+  const std::string valid = section({{0xe4, good}});
+  std::string forged = good;
+  forged.replace(forged.find("198.51.100.7"), 12, "198.51.100.8");
+  const char* const host = "shop.example.com";
+  const struct {
+    const char* what;
+    PeerInfo peer;
+    std::optional<Verdict> verdict;
+  } rows[] = {
+      {"valid", bringing(valid), Verdict::valid},
+      {"valid, behind others", bringing(section({{2, "h"}, {0xe3, good}, {0xe4, good}})), Verdict::valid},
+      {"it was young when the connection began a day ago",
+       bringing(by(trusted_key, now - 86'400 - 30, host), now - 86'400), Verdict::valid},
+      {"it was too old then", bringing(by(trusted_key, now - 86'400 - 31, host), now - 86'400), Verdict::expired},
+      {"it was from the future then, and is not now", bringing(by(trusted_key, now, host), now - 6),
+       Verdict::not_yet_valid},
+      {"by a key that is not ours", bringing(by(foreign_key, now, host)), Verdict::unknown_key},
+      {"for another host", bringing(by(trusted_key, now, "evil.example")), Verdict::other_authority},
+      {"another client written over it", bringing(section({{0xe4, forged}})), Verdict::bad_signature},
+      {"empty", bringing(section({{0xe4, ""}})), Verdict::malformed},
+      {"a blank before it, which a field may have", bringing(section({{0xe4, " " + good}})), Verdict::malformed},
+      {"twice", bringing(section({{0xe4, good}, {0xe4, good}})), Verdict::malformed},
+      {"under another type", bringing(section({{0xe3, good}})), std::nullopt},
+      {"no TLVs", bringing({}), std::nullopt},
+      {"no PROXY header", tcp("10.0.0.1:1"), std::nullopt},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.what);
+    ClientAddress client;
+    resolve_client_address(row.peer, fields(""), xff({}), client);
+    const std::string before = client.address->to_string();
+    assertion::Keyring keys = keyring(trusted_key);
+    const AssertionCheck check{.keys = keys, .window = {}, .now = now, .authority = host};
+    EXPECT_EQ(apply_tlv_assertion(row.peer, tlv_type, check, client), row.verdict);
+    const bool is_valid = row.verdict == Verdict::valid;
+    EXPECT_EQ(client.address->to_string(), is_valid ? "198.51.100.7" : before);
+    EXPECT_EQ(client.provenance == Provenance::assertion, is_valid);
+    const Rejected* refusal = assertion_refusal_of(client);
+    ASSERT_EQ(refusal != nullptr, row.verdict && !is_valid);
+    if (refusal != nullptr) {
+      EXPECT_EQ(refusal->reason, reason_of(*row.verdict));
+    }
+    EXPECT_EQ(apply_tlv_assertion(row.peer, 0, check, client), std::nullopt) << "not looked for";
+  }
+}
+
+TEST(AssertedClient, IsDatedOnceAndOnlyWhereItCame) {
+  PeerInfo peer = bringing(section({{0xe4, good}}), 1000);
+  EXPECT_EQ(peer.assertion_came, 1000U);
+  date_assertion(peer, tlv_type, 2000);
+  EXPECT_EQ(peer.assertion_came, 1000U);
+  EXPECT_EQ(bringing(section({{0xe3, good}})).assertion_came, 0U);
+  PeerInfo unasked = tcp("10.0.0.1:1");
+  unasked.tlvs = section({{0, good}});
+  date_assertion(unasked, 0, 1000);
+  EXPECT_EQ(unasked.assertion_came, 0U) << "0 is no type";
+  EXPECT_LE(sizeof(PeerInfo), 8 + sizeof(PeerInfo::tlvs) + sizeof(PeerInfo::proxy_hops) + 4 * sizeof(peer.socket_peer))
+      << "no idle connection grows for it";
+}
+
+TEST(AssertedClient, IsWrittenOverForPeople) {
+  std::string tlvs = section({{2, "h"}, {0xe4, "secret"}, {0xe4, ""}, {0xe3, "open"}});
+  blank_assertion(tlvs, 0);
+  EXPECT_EQ(tlvs, section({{2, "h"}, {0xe4, "secret"}, {0xe4, ""}, {0xe3, "open"}}));
+  blank_assertion(tlvs, tlv_type);
+  EXPECT_EQ(tlvs, section({{2, "h"}, {0xe4, "******"}, {0xe4, ""}, {0xe3, "open"}}));
+}
+
+TEST(AssertedClient, OfThePROXYHeaderBesideItIsToldOnce) {
+  const struct {
+    const char* what;
+    const char* source;
+    const char* x_forwarded_for;
+    const char* forwarded;
+  } rows[] = {
+      {"the signer's header names the same client", "198.51.100.7:52110", "198.51.100.7",
+       "for=198.51.100.7;proto=http"},
+      {"it came through another hop", "192.0.2.9:9", "198.51.100.7, 192.0.2.9",
+       "for=198.51.100.7, for=192.0.2.9;proto=http"},
+  };
+  for (const auto& row : rows) {
+    PeerInfo peer = proxied("10.0.0.1:1", row.source, "203.0.113.1:80");
+    ClientAddress client;
+    const http::HeaderBlock received = fields("");
+    resolve_client_address(peer, received, xff({}), client);
+    believe_assertion(node("198.51.100.7:52110"), client);
+    Propagate propagate = none();
+    propagate.x_forwarded_for = propagate.forwarded.mode = ListMode::append;
+    std::string out;
+    append_identity_fields(out, received, xff({}), propagate,
+                           {.peer = peer, .client = client, .scheme = "http", .host = "shop.example.com"});
+    EXPECT_EQ(out, std::string("X-Forwarded-For: ") + row.x_forwarded_for + "\r\nForwarded: " + row.forwarded + "\r\n")
+        << row.what;
+  }
 }
 
 // What the backend is told of an asserted client.

@@ -27,5 +27,11 @@ TEST(DroppedAssertion, EveryReasonNamesTheMistakeAndWhatToChange) {
   EXPECT_EQ(std::size(rows) + 1, assertion::verdict_count) << "`valid` apart, every verdict";
 }
 
+TEST(DroppedAssertion, SaysWhereItCame) {
+  EXPECT_EQ(assertion_place(0), "X-Telltale-Client");
+  EXPECT_EQ(assertion_place(0xe4), "PROXY TLV 0xE4");
+  EXPECT_EQ(assertion_place(0xe0), "PROXY TLV 0xE0");
+}
+
 }  // namespace
 }  // namespace telltale::proxy

@@ -52,20 +52,24 @@ TEST(RecordedRequest, OfASignedAssertionOnlyThatItCame) {
 TEST(RecordedRequest, KeepsWhatBecameOfASignedAssertion) {
   using enum forwarding::RejectReason;
   const net::IpPort named{net::IpAddress::v4(192, 0, 2, 77), 9};
-  forwarding::ClientAddress valid, expired, none;
+  forwarding::ClientAddress valid, expired, second, none;
   forwarding::believe_assertion(named, valid);
   expired.rejected = {{"6.6.6.6", peer_not_trusted}, {"v1;kid=a", assertion_expired}};
+  second.rejected = {{"x", assertion_malformed}, {"v1;kid=a", assertion_expired}};
   none.rejected = {{"6.6.6.6", peer_not_trusted}};
+  const auto refusals = [](auto... reasons) { return std::vector<forwarding::RejectReason>{reasons...}; };
   RecordedRequest record;
   record.take_assertion(valid);
   EXPECT_EQ(record.asserted, named);
-  EXPECT_EQ(record.assertion_refusal, std::nullopt);
+  EXPECT_EQ(record.assertion_refusals, refusals());
   record.take_assertion(expired);
   EXPECT_EQ(record.asserted, std::nullopt);
-  EXPECT_EQ(record.assertion_refusal, assertion_expired);
+  EXPECT_EQ(record.assertion_refusals, refusals(assertion_expired));
+  record.take_assertion(second);
+  EXPECT_EQ(record.assertion_refusals, refusals(assertion_malformed, assertion_expired));
   record.take_assertion(none);
   EXPECT_EQ(record.asserted, std::nullopt);
-  EXPECT_EQ(record.assertion_refusal, std::nullopt);
+  EXPECT_EQ(record.assertion_refusals, refusals());
 }
 
 TEST(RecordedRequest, IsBoundedAndSaysSo) {

@@ -1,7 +1,9 @@
 #include "proxy/explain/live.h"
 
 #include "conf/loader.h"
+#include "protocol/forwarding/asserted_client.h"
 #include "protocol/forwarding/errors.h"
+#include "protocol/proxy_protocol/serializer.h"
 #include "tests/unit/protocol/forwarding/support.h"
 
 #include <boost/json/parse.hpp>
@@ -86,7 +88,7 @@ services:
   head.target = "/";
   head.fields = forwarding::test::fields("X-Telltale-Client: v1;kid=a;t=1;c=192.0.2.1:1;a=a.example;s=secret");
   dropped.take_head(head, loaded.model->listeners[0].client_ip.header);
-  dropped.assertion_refusal = forwarding::RejectReason::assertion_expired;
+  dropped.assertion_refusals = {forwarding::RejectReason::assertion_expired};
   const Explanation e = explain_recorded(dropped);
   EXPECT_EQ(e.client, "10.0.0.7");
   EXPECT_EQ(e.provenance, "socket");
@@ -95,6 +97,75 @@ services:
   EXPECT_NE(e.refused[0].why.find("max_age (30s)"), std::string::npos) << e.refused[0].why;
   ASSERT_EQ(e.removed.size(), 1u);
   EXPECT_NE(e.removed[0].why.find("goes no further"), std::string::npos) << e.removed[0].why;
+}
+
+TEST(ExplainRecorded, AssertionsInTlvsAreSaidToBeThereAndNeverShown) {
+  using enum forwarding::RejectReason;
+  const auto loaded = conf::load_text(R"(
+listeners:
+  - listen: "203.0.113.140:80"
+    client_ip:
+      proxy_protocol: [{ from: [10.0.0.7], policy: require }]
+      assertion: { key_file: /run/edge.keys, tlv: 0xE4 }
+    service: app
+services:
+  - { name: app, endpoints: [10.0.6.1:8080], propagate: { proxy_protocol: v2, pass_tlvs: [0xE4] } }
+)");
+  ASSERT_NE(loaded.model, nullptr) << conf::render(loaded, "test");
+  auto of = std::make_shared<Snapshot>();
+  of->model = loaded.model;
+  of->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
+  const struct {
+    const char* description;
+    const char* fields;
+    std::vector<forwarding::RejectReason> refusals;
+    bool is_valid;
+    std::vector<std::string> refused;
+    const char* said_by;
+  } rows[] = {
+      {"valid", "", {}, true, {}, "PROXY TLV 0xE4"},
+      {"expired", "", {assertion_expired}, false, {"PROXY TLV 0xE4"}, "PROXY header"},
+      {"valid, beside one in the head that is not",
+       "X-Telltale-Client: x",
+       {assertion_malformed},
+       true,
+       {"X-Telltale-Client"},
+       "PROXY TLV 0xE4"},
+      {"neither is",
+       "X-Telltale-Client: x",
+       {assertion_malformed, assertion_expired},
+       false,
+       {"X-Telltale-Client", "PROXY TLV 0xE4"},
+       "PROXY header"},
+      {"that in the head is", "X-Telltale-Client: x", {}, true, {}, "X-Telltale-Client"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.description);
+    RecordedRequest recorded = record(of, 2, 5);
+    forwarding::PeerInfo peer = forwarding::test::proxied("10.0.0.7:5", "192.0.2.77:9", "203.0.113.140:80");
+    ASSERT_TRUE(proxy_protocol::append_tlv(peer.tlvs, proxy_protocol::TlvType{0xe4}, "v1;secret"));
+    forwarding::date_assertion(peer, 0xe4, 5);
+    recorded.take_peer(peer);
+    http1::RequestHead head;
+    head.method_text = "GET";
+    head.authority = "a.example";
+    head.target = "/";
+    head.fields = forwarding::test::fields(row.fields);
+    recorded.take_head(head, loaded.model->listeners[0].client_ip.header);
+    recorded.assertion_refusals = row.refusals;
+    if (row.is_valid) recorded.asserted = net::IpPort{net::IpAddress::v4(192, 0, 2, 77), 9};
+    const Explanation e = explain_recorded(recorded);
+    EXPECT_EQ(e.client, "192.0.2.77");
+    EXPECT_EQ(e.provenance, row.is_valid ? "assertion" : "proxy_protocol");
+    ASSERT_FALSE(e.hops.empty());
+    EXPECT_EQ(e.hops.back().said_by, row.said_by);
+    std::vector<std::string> refused;
+    for (const auto& each : e.refused) refused.push_back(each.name);
+    EXPECT_EQ(refused, row.refused);
+    EXPECT_EQ(render_json(e).find("secret"), std::string::npos) << render_json(e);
+    ASSERT_TRUE(e.told_proxy_header);
+    EXPECT_EQ(e.told_proxy_header->tlvs, (std::vector<std::pair<std::string, std::string>>{{"0xE4", "*********"}}));
+  }
 }
 
 TEST(ExplainRecorded, RefusedHeadsAndClosedConnections) {

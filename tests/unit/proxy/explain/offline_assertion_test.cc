@@ -1,6 +1,7 @@
 // Signed assertions in `telltale explain`: judged as the data path judges them.
 #include "conf/loader.h"
 #include "proxy/explain/offline.h"
+#include "proxy/explain/proxy_header_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,6 +23,7 @@ struct Given {
   const char* host = "shop.example.com";
   bool has_keys = true;
   const char* client_ip = "assertion: { key_file: /run/edge.keys }, trusted: [10.0.0.0/8]";
+  std::string proxy_header = {};  ///< proxy_header_text.h
 };
 
 Explanation explain(const Given& given) {
@@ -33,6 +35,11 @@ Explanation explain(const Given& given) {
   assertion::Keyring keys(*assertion::KeySet::parse("2026-11 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", problem));
   OfflineRequest request;
   request.peer = net::parse_ip_port("10.0.0.7:5");
+  if (!given.proxy_header.empty()) {
+    const auto header = read_proxy_header(given.proxy_header, std::nullopt);
+    EXPECT_EQ(header.error, "");
+    request.proxy_octets = header.octets;
+  }
   request.headers = given.headers;
   request.host = given.host;
   request.now = given.when;
@@ -91,6 +98,79 @@ TEST(ExplainOffline, JudgesSignedAssertions) {
     EXPECT_TRUE(std::ranges::any_of(e.removed, [](const auto& each) { return each.name == "X-Telltale-Client"; }))
         << row.description << ": it never goes on";
   }
+}
+
+TEST(ExplainOffline, JudgesSignedAssertionsInTlvs) {
+  constexpr const char* looking =
+      "assertion: { key_file: /run/edge.keys, tlv: 0xE4 }, proxy_protocol: [{ from: [10.0.0.7], policy: require }]";
+  constexpr const char* not_looking =
+      "assertion: { key_file: /run/edge.keys }, proxy_protocol: [{ from: [10.0.0.7], policy: require }]";
+  constexpr const char* ignoring =
+      "assertion: { key_file: /run/edge.keys, tlv: 0xE4 }, proxy_protocol: [{ from: [10.0.0.7], policy: ignore }]";
+  const std::string text = std::string(good).substr(std::string(good).find("v1;"));
+  const std::string named = "v2 192.0.2.5:9 203.0.113.140:80";
+  const std::string header = named + " 0xE4=" + text;
+  const struct {
+    const char* description;
+    Given given;
+    const char* client;
+    const char* provenance;
+    std::vector<const char*> refused;
+  } rows[] = {
+      {"valid", {.headers = {}, .client_ip = looking, .proxy_header = header}, "198.51.100.7", "assertion", {}},
+      {"too old when the header came",
+       {.headers = {}, .when = now + 100, .client_ip = looking, .proxy_header = header},
+       "192.0.2.5",
+       "proxy_protocol",
+       {"PROXY TLV 0xE4: it is older"}},
+      {"for another host",
+       {.headers = {}, .host = "b.example", .client_ip = looking, .proxy_header = header},
+       "192.0.2.5",
+       "proxy_protocol",
+       {"PROXY TLV 0xE4: it was made for another host"}},
+      {"twice",
+       {.headers = {}, .client_ip = looking, .proxy_header = header + " 0xE4=" + text},
+       "192.0.2.5",
+       "proxy_protocol",
+       {"PROXY TLV 0xE4: it is malformed, or came twice"}},
+      {"behind one in the head that is not valid",
+       {.headers = {"X-Telltale-Client: x"}, .client_ip = looking, .proxy_header = header},
+       "198.51.100.7",
+       "assertion",
+       {"X-Telltale-Client: it is malformed"}},
+      {"not valid, beside one in the head that is",
+       {.client_ip = looking, .proxy_header = named + " 0xE4=garbage"},
+       "198.51.100.7",
+       "assertion",
+       {}},
+      {"where it is not looked for",
+       {.headers = {}, .client_ip = not_looking, .proxy_header = header},
+       "192.0.2.5",
+       "proxy_protocol",
+       {}},
+      {"in a header that is ignored",
+       {.headers = {}, .client_ip = ignoring, .proxy_header = header},
+       "10.0.0.7",
+       "socket",
+       {}},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.description);
+    const Explanation e = explain(row.given);
+    EXPECT_EQ(e.client, row.client);
+    EXPECT_EQ(e.provenance, row.provenance);
+    const auto said = refused(e);
+    ASSERT_EQ(said.size(), row.refused.size());
+    for (std::size_t i = 0; i < said.size(); ++i) EXPECT_THAT(said[i], HasSubstr(row.refused[i]));
+    EXPECT_THAT(e.notes, testing::IsEmpty());
+  }
+  const Explanation valid = explain(rows[0].given);
+  ASSERT_EQ(valid.hops.size(), 3u);
+  EXPECT_EQ(valid.hops[1].verdict, "a signed assertion came in the PROXY header");
+  EXPECT_EQ(valid.hops[2].said_by, "PROXY TLV 0xE4");
+  const Explanation unjudged =
+      explain({.headers = {}, .has_keys = false, .client_ip = looking, .proxy_header = header});
+  EXPECT_THAT(unjudged.notes, ElementsAre(HasSubstr("a signed assertion came (PROXY TLV 0xE4) and was not judged")));
 }
 
 TEST(ExplainOffline, SaysThatAnAssertionWasNotJudgedAndWhy) {
