@@ -24,7 +24,7 @@ import tempfile
 
 import contenders as cast
 import report
-from process import Process
+from process import Process, pin
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -113,7 +113,8 @@ class Bench:
         self.options = options
         self.folder = folder
         self.backend_port = free_port()
-        self.backend = Process([options.backend, str(self.backend_port)], options.load_core, folder / "backend.log")
+        self.backend = Process([options.backend, str(self.backend_port)], options.load_core, folder / "backend.log",
+                               batch=True)
         self.running: dict[str, tuple[Process, int]] = {}
         try:
             self.backend.wait_until(lambda: get(self.backend_port, "/128"))
@@ -150,7 +151,7 @@ class Bench:
         command = self.load_command(row, port, seconds)
         before = process.cpu_ns()
         done = subprocess.run(command, capture_output=True, text=True, check=False,
-                              preexec_fn=lambda: os.sched_setaffinity(0, {self.options.load_core}))
+                              preexec_fn=lambda: pin(self.options.load_core, batch=True))
         cpu = process.cpu_ns() - before
         process.assert_alive()
         if done.returncode:
