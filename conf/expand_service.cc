@@ -144,7 +144,7 @@ void write_service(Emitter& out, const Service& service) {
   out.item();
   out.text("name", service.name);
   out.choice("external_traffic_policy", service.external_traffic_policy);
-  out.choice("balance", service.balance);
+  out.choice("balance", service.balance.policy);
   out.number("port", service.port);
   write_nodes(out, service.nodes);
   write_endpoints(out, service.endpoints);
@@ -159,7 +159,7 @@ void write_service(Emitter& out, const Service& service) {
   out.number("max_idle_identities", service.pool.max_idle_identities);
   out.duration("idle_timeout", service.pool.idle_timeout);
   out.close();
-  out.number("retries", service.retries);
+  out.number("retries", service.retries.attempts);
   out.close();
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "conf/model_service.h"
 #include "conf/presets.h"
 #include "conf/published_ranges.h"
 #include "protocol/assertion/assertion.h"
 #include "protocol/forwarding/client_address.h"
-#include "protocol/forwarding/propagate.h"
 #include "protocol/http1/parser.h"
 #include "protocol/net/cidr.h"
 #include "protocol/proxy_protocol/tlv_names.h"
@@ -21,16 +21,6 @@
 /// The configuration as values: validated, with defaults filled in, and immutable once loaded. Every field's reference
 /// (type, default, meaning) is the schema table in schema*.cc, from which conf/README.md and `telltale schema` come.
 namespace telltale::conf {
-
-using Milliseconds = std::chrono::milliseconds;
-
-/// Where to listen or connect: an IP address and port, or a Unix socket path.
-struct Address {
-  std::optional<net::IpPort> ip;
-  std::string unix_path;  ///< set iff !ip
-  std::string to_string() const;
-  friend bool operator==(const Address&, const Address&) = default;
-};
 
 // ---- listeners ----
 
@@ -124,6 +114,9 @@ struct Route {
   std::string name;  ///< for logs; default: host, path and TLVs as written, or "default"
   Match match;
   std::optional<std::size_t> service;  ///< index into Model::services
+  /// What the route has of its own; the rest of each is the service's. nullopt: the service's as they are.
+  std::optional<ServiceTimeouts> timeouts;
+  std::optional<Retries> retries;
   std::optional<Redirect> redirect;
   std::optional<FixedAnswer> respond;
 };
@@ -132,73 +125,11 @@ struct Listener {
   std::string name;  ///< default: listener-N
   Address listen;
   unsigned unix_mode = 0660;  ///< permissions of a Unix socket
+  bool internal = false;      ///< for clients within the cluster: Service::internal_traffic_policy applies
   ClientIp client_ip;
   ListenerLimits limits;
   ListenerTimeouts timeouts;
   std::vector<Route> routes;  ///< `service: NAME` at the listener becomes one route that matches all
-};
-
-// ---- services ----
-
-enum class TrafficPolicy : std::uint8_t { cluster, local };
-enum class Balance : std::uint8_t { round_robin };
-enum class ProbeKind : std::uint8_t { http, tcp };
-enum class ProxyOnProbe : std::uint8_t { off, v1, v2 };
-
-/// `health:`; health.md, "Probing a node's /healthz".
-struct Health {
-  ProbeKind kind = ProbeKind::http;
-  std::string path = "/healthz";
-  std::string host;                   ///< Host header; default: the target's address
-  std::optional<std::uint16_t> port;  ///< default: the serving port
-  Milliseconds interval{5000}, timeout{1000};
-  unsigned rise = 1;
-  unsigned fall = 3;  ///< an explicit 503 needs fall_draining instead
-  unsigned fall_draining = 1;
-  bool strict = false;                          ///< a 200 with an empty body reads as unknown
-  bool weight_from_probe = false;               ///< `weight: probe`: X-Load-Balancing-Endpoint-Weight
-  ProxyOnProbe send_proxy = ProxyOnProbe::off;  ///< LOCAL / UNKNOWN before the probe; for probes of the serving port
-};
-
-struct Endpoint {
-  Address address;
-  std::string name;          ///< default: the address
-  std::uint32_t weight = 1;  ///< 0: gets no traffic
-};
-
-struct Node {
-  std::string name;                   ///< default: the address
-  std::string host;                   ///< numeric IP address of the node
-  std::optional<std::uint16_t> port;  ///< NodePort; default Service::port
-  std::string zone;
-  std::uint32_t weight = 1;
-  std::optional<std::uint16_t> health_port;  ///< overrides health.port for this node
-  std::vector<Endpoint> endpoints;           ///< traffic goes straight to these if there are any
-};
-
-struct ServiceTimeouts {
-  Milliseconds connect{5000};
-  Milliseconds response{60'000};  ///< request sent to response head: 504; without progress of the body after that
-};
-
-struct Pool {
-  std::size_t max_idle = 64;              ///< idle connections kept per endpoint and worker
-  std::size_t max_idle_identities = 256;  ///< idle PROXY-carrying connections kept per endpoint and worker, LRU
-  Milliseconds idle_timeout{30'000};      ///< keep below the backend's own keep-alive timeout
-};
-
-struct Service {
-  std::string name;
-  TrafficPolicy external_traffic_policy = TrafficPolicy::cluster;
-  Balance balance = Balance::round_robin;
-  std::optional<std::uint16_t> port;
-  std::vector<Node> nodes;
-  std::vector<Endpoint> endpoints;
-  std::optional<Health> health;  ///< none: every endpoint counts as healthy
-  forwarding::Propagate propagate;
-  ServiceTimeouts timeouts;
-  Pool pool;
-  unsigned retries = 1;  ///< on another endpoint, after a failed connect, before any octet was sent
 };
 
 // ---- process ----
@@ -228,6 +159,16 @@ struct Drain {
   Milliseconds grace{30'000};  ///< requests in flight may finish
 };
 
+/// How names are looked up; for the services that have some.
+struct Dns {
+  std::vector<net::IpPort> servers;  ///< empty: those of /etc/resolv.conf
+  Milliseconds timeout{2000};        ///< of one question to one server
+  unsigned attempts = 2;             ///< questions to each server
+  Milliseconds min_ttl{1000};        ///< an answer is good for its TTL, but not for less
+  Milliseconds max_ttl{300'000};     ///< nor for more
+  Milliseconds retry{5000};          ///< after a question that failed, which leaves the last good answer in force
+};
+
 struct Model {
   unsigned workers = 0;                  ///< 0: one for each core
   std::size_t max_connections = 10'000;  ///< in all; beyond, the oldest idle one is closed, else the new one refused
@@ -237,6 +178,9 @@ struct Model {
   Drain drain;
   std::string ranges_file;                        ///< absolute; empty: the published ranges built in
   std::shared_ptr<const PublishedRanges> ranges;  ///< what they were when this was loaded
+  std::string node_name;                          ///< of the node that this process runs on; empty: it stands outside
+  std::string zone;                               ///< default: that of the node `node_name`, by service
+  Dns dns;
   std::vector<Listener> listeners;
   std::vector<Service> services;
   std::vector<std::string> assertion_key_files;  ///< that any of them names, each once

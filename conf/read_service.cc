@@ -271,7 +271,7 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
   ObjectReader reader(context, node, path, schema::service);
   reader.read("name", service.name);
   reader.read("external_traffic_policy", service.external_traffic_policy);
-  reader.read("balance", service.balance);
+  reader.read("balance", service.balance.policy);
   reader.read("port", service.port);
   reader.each("nodes", [&](const YamlNode& item, const Path& item_path, std::size_t) {
     read_node(context, item, item_path, service.nodes.emplace_back());
@@ -284,7 +284,7 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
                 [&](const YamlNode& value, const Path& at) { read_propagate(context, value, at, service.propagate); });
   read_timeouts(reader, service.timeouts);
   read_pool(reader, service.pool);
-  reader.read("retries", service.retries);
+  reader.read("retries", service.retries.attempts);
   check_service(reader, service);
 }
 

@@ -39,8 +39,9 @@ struct Words<TrafficPolicy> {
   static constexpr std::array<std::string_view, 2> list = {"cluster", "local"};
 };
 template <>
-struct Words<Balance> {
-  static constexpr std::array<std::string_view, 1> list = {"round_robin"};
+struct Words<BalancePolicy> {
+  static constexpr std::array<std::string_view, 5> list = {"round_robin", "least_request", "random", "maglev",
+                                                           "ring_hash"};
 };
 template <>
 struct Words<ProxyOnProbe> {

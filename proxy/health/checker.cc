@@ -74,7 +74,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   std::minstd_rand random_;
   Options options_;
   std::vector<Watched> watched_;
-  std::vector<Service*> changed_;  // their versions move once the handlers that are ready now have run
+  std::vector<std::size_t> changed_;  // services; told once the handlers that are ready now have run
   bool stopped_ = false;
 };
 
@@ -188,11 +188,11 @@ void HealthChecker::Impl::mark_changed(const ProbeTarget& target) {
   if (stopped_) return;  // by a callback, a moment ago
   if (changed_.empty() && !target.affected.empty()) {
     asio::post(io_, [self = shared_from_this()] {
-      // A balancer rebuilds its list at each new version: one for all changes of a pass.
+      // Balancers are made anew: once for all changes of a pass.
       auto& changed = self->changed_;
       std::sort(changed.begin(), changed.end());
       changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-      for (Service* service : changed) service->bump_version();
+      if (self->options_.on_affected) self->options_.on_affected(changed);
       changed.clear();
     });
   }

@@ -2,7 +2,7 @@
 
 #include "proxy/health/probe_connection.h"
 #include "proxy/health/probe_history.h"
-#include "proxy/upstream/service_builder.h"
+#include "proxy/health/probe_target.h"
 
 namespace telltale::proxy {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "proxy/upstream/service.h"
+#include "proxy/upstream/endpoint.h"
 
 #include <cstdint>
 #include <optional>

@@ -56,7 +56,7 @@ TEST(Model, HasSafeDefaults) {
   EXPECT_EQ(service.propagate.x_forwarded_for, ListMode::append);
   EXPECT_FALSE(service.propagate.proxy_protocol);
   EXPECT_FALSE(service.health);
-  EXPECT_EQ(service.retries, 1u);
+  EXPECT_EQ(service.retries.attempts, 1u);
   EXPECT_EQ(service.endpoints[0].name, "10.0.1.5:8080");
 }
 
@@ -211,7 +211,7 @@ TEST(Model, TakesEveryServiceField) {
   EXPECT_EQ(shop.pool.max_idle, 32u);
   EXPECT_EQ(shop.pool.max_idle_identities, 128u);
   EXPECT_EQ(shop.pool.idle_timeout, 20s);
-  EXPECT_EQ(shop.retries, 0u);
+  EXPECT_EQ(shop.retries.attempts, 0u);
 
   const Service& statics = result.model->services[1];
   EXPECT_EQ(statics.endpoints[1].address.unix_path, "/run/static.sock");

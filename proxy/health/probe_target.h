@@ -1,0 +1,23 @@
+#pragma once
+
+#include "conf/model_service.h"
+#include "proxy/upstream/endpoint.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace telltale::proxy {
+
+/// One thing to probe, whoever asked for it.
+struct ProbeTarget {
+  conf::Health health;  ///< `host` is filled in, `port` is in `address`
+  conf::Address address;
+  std::shared_ptr<HealthVerdict> verdict;  ///< shared with the nodes and endpoints that it is about; what makes the
+                                           ///< target the same one in a later list
+  std::string name;                        ///< for logs: `service/node` or `service/endpoint` that named it first
+  std::vector<std::size_t> affected;       ///< Service::index() of those that it is about, each once
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace telltale::proxy {
+
+/// Which endpoint a client had last, for session affinity: bounded, without a lock, shared by all workers. A cache line
+/// holds eight clients whose hashes fall together; the one of them who was away longest makes room. A client is known
+/// by about 40 bits of its hash: two who share them share an endpoint, which does no harm.
+class AffinityTable {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::uint32_t max_endpoint = (1U << 20) - 1;
+
+  /// Rounded up to a power of two, at least eight.
+  AffinityTable(std::uint32_t max_clients, std::chrono::milliseconds timeout);
+
+  /// The endpoint's index; nullopt: not known, or away for longer than the timeout. It counts as a use.
+  std::optional<std::uint32_t> find(std::uint64_t client, Clock::time_point now);
+  /// Puts it down. If another thread was faster, what that one put down stands, and is returned.
+  std::uint32_t put(std::uint64_t client, std::uint32_t endpoint, Clock::time_point now);
+  /// Instead of `before`, which is no longer ready. Returns what stands.
+  std::uint32_t replace(std::uint64_t client, std::uint32_t before, std::uint32_t endpoint, Clock::time_point now);
+
+ private:
+  struct alignas(64) Line {
+    std::atomic<std::uint64_t> slots[8] = {};
+  };
+  Line& line_of(std::uint64_t client) { return lines_[client & mask_]; }
+
+  std::unique_ptr<Line[]> lines_;
+  std::size_t mask_;
+  std::uint32_t timeout_seconds_;
+};
+
+}  // namespace telltale::proxy
