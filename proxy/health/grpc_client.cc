@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 #include <nghttp2/nghttp2.h>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -144,18 +145,24 @@ bool GrpcClient::call(const Call& call) {
   return !done_;
 }
 
-std::string_view GrpcClient::output() {
-  output_ = {};
+void GrpcClient::collect() {
   for (;;) {
     const std::uint8_t* octets = nullptr;
     const auto size = nghttp2_session_mem_send(session_.get(), &octets);
-    if (size <= 0) return output_;
-    output_.append(text_of(octets, static_cast<std::size_t>(size)));
+    if (size <= 0) return;
+    to_send_.append(text_of(octets, static_cast<std::size_t>(size)));
   }
+}
+
+std::string_view GrpcClient::output() {
+  collect();
+  output_ = std::exchange(to_send_, {});
+  return output_;
 }
 
 bool GrpcClient::feed(std::string_view octets) {
   const auto taken = nghttp2_session_mem_recv(session_.get(), octets_of(octets), octets.size());
+  collect();  // nghttp2 gives up on a peer only once its GOAWAY is on the way
   return taken >= 0 && (done_ || nghttp2_session_want_read(session_.get()) != 0);
 }
 

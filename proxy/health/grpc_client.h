@@ -61,8 +61,11 @@ class GrpcClient final : public ProbeSession {
   struct Freer {
     void operator()(nghttp2_session* session) const;
   };
+  void collect();
+
   std::unique_ptr<nghttp2_session, Freer> session_;
-  std::string output_;
+  std::string to_send_;
+  std::string output_;  // what output() lends
   std::int32_t stream_ = 0;
   std::string request_;
   std::size_t request_sent_ = 0;

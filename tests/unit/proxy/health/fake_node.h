@@ -47,6 +47,8 @@ class FakeNode {
   void set_script(Script script) { state_->script = std::move(script); }
   std::size_t requests() const { return state_->requests; }
   std::size_t connections() const { return state_->received.size(); }
+  /// Of those, how many the other end has closed.
+  std::size_t closed() const { return state_->closed; }
   /// All that came over the nth connection.
   const std::string& received(std::size_t connection) const { return state_->received.at(connection); }
 
@@ -73,7 +75,7 @@ class FakeNode {
     boost::asio::io_context& io;
     tcp::acceptor acceptor;
     Script script;
-    std::size_t requests = 0;
+    std::size_t requests = 0, closed = 0;
     std::vector<std::string> received;
     std::vector<std::shared_ptr<tcp::socket>> sockets;
   };
@@ -103,7 +105,10 @@ class FakeNode {
     for (;;) {
       char octets[4096];
       const auto [error, size] = co_await socket->async_read_some(boost::asio::buffer(octets), token);
-      if (error) co_return;
+      if (error) {
+        state->closed += error != boost::asio::error::operation_aborted;
+        co_return;
+      }
       state->received[number].append(octets, size);
       for (;;) {
         // The signature of a v2 PROXY header has an empty line in it: the end of a head is one after `HTTP/1.1`.
