@@ -82,6 +82,20 @@ std::uint32_t LocalService::pick_affine(const Pick& pick, const ServiceUpdate::B
   return may_be_chosen(stands) ? stands : chosen;
 }
 
+void LocalService::succeeded(const LocalEndpoint& endpoint) {
+  if (!conf().ejection) return;
+  // Nearly always 0 already: then the line that the workers share is only read.
+  auto& failures = endpoint.endpoint->passive->failures;
+  if (failures.load(std::memory_order_relaxed) != 0) failures.store(0, std::memory_order_relaxed);
+}
+
+void LocalService::failed(const LocalEndpoint& endpoint, std::string_view why) {
+  const auto& ejection = conf().ejection;
+  if (!ejection) return;
+  const auto before = endpoint.endpoint->passive->failures.fetch_add(1, std::memory_order_relaxed);
+  if (before + 1 == ejection->failures) service_->report_failing(endpoint.endpoint->id, why);
+}
+
 void LocalService::close_idle() {
   for (const auto& endpoint : endpoints_) {
     if (endpoint != nullptr) endpoint->pool.close_all();

@@ -9,6 +9,7 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace telltale::proxy {
@@ -54,6 +55,9 @@ class LocalService {
   /// nullptr: nobody may be chosen; reason() says why. Else the caller counts as its user until leave().
   LocalEndpoint* enter(const Pick& pick);
   void leave(LocalEndpoint& endpoint);
+  /// What became of a try there, for ejection (conf::Ejection); nothing where the service has none.
+  void succeeded(const LocalEndpoint& endpoint);
+  void failed(const LocalEndpoint& endpoint, std::string_view why);
 
   SelectionReason reason(TrafficKind traffic) const { return choice_for(traffic).reason; }
   Service& service() const { return *service_; }
