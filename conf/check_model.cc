@@ -151,6 +151,7 @@ void ModelCheck::resolve_routes(std::size_t listener) {
       report_missing(listener, k);
     } else {
       routes[k].service = found->second;
+      inherit(routes[k], source, draft_.model.services[found->second]);
       used_[found->second] = true;
     }
   }

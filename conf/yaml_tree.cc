@@ -256,7 +256,7 @@ void TreeBuilder::merge(YamlNode& map, const YamlNode& from,
   }
 }
 
-bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics) {
+bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics, std::string_view when_empty) {
   if (!acceptable(text, diagnostics)) return false;
   TreeBuilder builder(*this, diagnostics);
   try {
@@ -286,8 +286,7 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   }
   if (root_ == nullptr || root_->kind == YamlNode::Kind::null) {
-    diagnostics.push_back(
-        error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
+    diagnostics.push_back(error_at({0, 0}, "the file is empty", std::string(when_empty)));
     return false;
   }
   return true;

@@ -40,7 +40,9 @@ class YamlTree {
 
   /// False when the text is not one YAML document within the bounds: the reasons are in `diagnostics`. Errors that
   /// leave a usable tree (a duplicate key, a tag) are added too, and the answer is true.
-  bool parse(std::string_view text, std::vector<Diagnostic>& diagnostics);
+  /// `when_empty` is the hint for a text without any value.
+  bool parse(std::string_view text, std::vector<Diagnostic>& diagnostics,
+             std::string_view when_empty = "the least is `listeners: [{listen: \":8080\", service: …}]`");
 
   const YamlNode& root() const { return *root_; }
 
