@@ -156,10 +156,6 @@ void check_service(ObjectReader& reader, const Service& service) {
         "from a client's address, is kept",
         "remove max_idle_identities; such a connection only ever serves the client that it names");
   }
-  if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
-    reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
-                   "health: { http: /healthz, port: <healthCheckNodePort> }");
-  }
 }
 
 }  // namespace telltale::conf

@@ -82,6 +82,16 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
+const YamlNode& YamlNode::descend(std::initializer_list<std::string_view> keys) const {
+  const YamlNode* place = this;
+  for (const std::string_view key : keys) {
+    const YamlNode* value = place->find(key);
+    if (value == nullptr) break;
+    place = value;
+  }
+  return *place;
+}
+
 /// Makes nodes of the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
  public:

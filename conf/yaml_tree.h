@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct YamlNode {
 
   /// The value of a map's key; nullptr if it has none, or this is no map.
   const YamlNode* find(std::string_view key) const;
+  /// The value that these keys lead to, or as far as they do.
+  const YamlNode& descend(std::initializer_list<std::string_view> keys) const;
 };
 
 /// One parsed document. Bounds, each a diagnostic when passed: document octets, values, nesting, values after aliases
