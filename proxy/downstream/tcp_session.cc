@@ -3,6 +3,7 @@
 #include "proxy/downstream/connection.h"
 #include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/proxy_prologue.h"
+#include "proxy/net/transparent_source.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

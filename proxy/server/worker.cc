@@ -111,8 +111,10 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 void Worker::update(std::size_t service, ServiceUpdate update) {
-  context_.loop.post(
-      [this, service, update = std::move(update)]() mutable { context_.services[service]->update(std::move(update)); });
+  context_.loop.post([this, service, update = std::move(update)]() mutable {
+    context_.services[service]->update(std::move(update));
+    for (auto& listener : listeners_) listener->follow(service);
+  });
 }
 
 void Worker::reopen_access_log() {

@@ -59,6 +59,7 @@ class LocalService {
   void succeeded(const LocalEndpoint& endpoint);
   void failed(const LocalEndpoint& endpoint, std::string_view why);
 
+  bool may_serve(TrafficKind traffic) const { return choice_for(traffic).balancer != nullptr; }
   SelectionReason reason(TrafficKind traffic) const { return choice_for(traffic).reason; }
   Service& service() const { return *service_; }
   const conf::Service& conf() const { return service_->conf(); }
