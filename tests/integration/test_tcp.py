@@ -256,12 +256,10 @@ class Tcp(ProxyTest):
         self.assertEqual((record["failure_side"], record["failure_phase"]), ("upstream", "connect"))
 
     def test_connections_are_refused_while_nobody_may_be_chosen(self):
-        server = self.server()
+        echo = self.enterContext(Echo())
         health = self.enterContext(HealthPort(503))
-        node = local_node("n", server, health)
-        app = service(nodes=[node], health={"http": "/healthz", "interval": "100ms", "fall": 1})
-        proxy = self.serve(app)
-        proxy.wait_states(n="draining")
+        probe = {"http": "/healthz", "interval": "100ms", "fall": 1}
+        proxy = self.serve(service(nodes=[local_node("n", echo, health)], health=probe))
 
         def refused():
             try:
@@ -270,32 +268,16 @@ class Tcp(ProxyTest):
             except ConnectionRefusedError:
                 return True
 
+        proxy.wait_states(n="draining")
         wait_until(refused, "connections to be refused")
         self.assertTrue(all(refused() for _ in range(20)), "by every worker")
         health.status = 200
         wait_until(lambda: not refused(), "connections to be accepted again")
-        client = self.connect(proxy)
-        server.listening.setblocking(False)
-        wait_until(lambda: self.answered(server, client), "an answer")
-        health.status = 503
-        wait_until(refused, "connections to be refused again")
-        client.sendall(b"established ones go on")
-
-    @staticmethod
-    def answered(server, client):
-        """Accepts whatever came, says ok to each, and looks whether the client was among them."""
-        with contextlib.suppress(BlockingIOError):
-            connection, _ = server.listening.accept()
-            connection.setblocking(True)
-            connection.sendall(b"ok")
-            threading.Thread(target=lambda: (read_all(connection), connection.close()), daemon=True).start()
-        client.settimeout(0.05)
-        try:
-            return client.recv(2) == b"ok"
-        except TimeoutError:
-            return False
-        finally:
-            client.settimeout(20)
+        with proxy.client() as client:
+            self.assertEqual(client.get("/before").status, 200)
+            health.status = 503
+            wait_until(refused, "connections to be refused again")
+            self.assertEqual(client.get("/after").status, 200, "established ones go on")
 
     def test_one_client_stays_with_one_endpoint_if_asked_for(self):
         echoes = [self.enterContext(Echo()) for _ in range(3)]
