@@ -4,6 +4,7 @@
 
 #include "protocol/forwarding/asserted_client.h"
 #include "proxy/exchange/dropped_assertion.h"
+#include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/identify.h"
 #include "proxy/exchange/proxy_prologue.h"
 #include "proxy/exchange/request_writer.h"
@@ -129,8 +130,8 @@ bool Exchange::decide() {
     reply_ = fixed_reply(*route_->respond);
     return false;
   }
-  service_ = connection_->snapshot->services[*route_->service].get();
-  metrics_ = worker_.metrics->services[service_->index()].get();
+  service_ = worker_.services[*route_->service].get();
+  metrics_ = &service_->metrics();
   if (service_->conf().propagate.assertion) sign_client();
   return true;
 }
@@ -164,14 +165,7 @@ void Exchange::sign_client() {
 /// Picks an endpoint and stages the request on a connection to it. False: there is none, or it could not be had.
 bool Exchange::open_upstream() {
   for (;;) {
-    endpoint_ = worker_.balancers[service_->index()]->pick(std::span(tried_).first(tried_count_));
-    if (endpoint_ == nullptr) {
-      if (!failure_) {
-        failure_ = {make_error_code(boost::system::errc::host_unreachable), Side::proxy, Phase::pick, false};
-        metrics_->no_endpoint.add();
-      }
-      return false;
-    }
+    if (!pick_endpoint()) return false;
     failure_ = {};
     ++tries_;
     try_began_ = worker_.loop.now();
@@ -184,7 +178,7 @@ bool Exchange::open_upstream() {
     connecting_ = false;
     // After a stale connection a new one: those that are idle are as old. And only once.
     std::unique_ptr<UpstreamConnection> connection;
-    if (!std::exchange(retry_stale_, false)) connection = worker_.pools[endpoint_->index]->acquire(identity);
+    if (!std::exchange(retry_stale_, false)) connection = endpoint_->pool.acquire(identity);
     if (connection != nullptr) {
       metrics_->connections_reused.add();
       upstream_.start(std::move(connection));
@@ -208,12 +202,37 @@ bool Exchange::open_upstream() {
   }
 }
 
+/// False: nobody may be chosen. After a failed try that one's failure, and endpoint, stand.
+bool Exchange::pick_endpoint() {
+  LocalService::Pick pick{.traffic = connection_->listener->internal ? TrafficKind::internal : TrafficKind::external,
+                          .client = resolved_.address ? &*resolved_.address : nullptr,
+                          .tried = std::span(tried_).first(tried_count_),
+                          .now = worker_.loop.now()};
+  if (needs_hash(service_->conf().balance)) {
+    pick.hash = balance_hash_of(service_->conf().balance, client_->request().fields, pick.client);
+  }
+  LocalEndpoint* const picked = service_->enter(pick);
+  if (picked == nullptr) {
+    if (failure_) return false;
+    failure_ = {make_error_code(boost::system::errc::host_unreachable), Side::proxy, Phase::pick, false};
+    metrics_->no_endpoint.add();
+    return false;
+  }
+  leave_endpoint();
+  endpoint_ = picked;
+  return true;
+}
+
+void Exchange::leave_endpoint() {
+  if (endpoint_ != nullptr) service_->leave(*std::exchange(endpoint_, nullptr));
+}
+
 /// From this host's address, or from the client's own. A client without an address, or of another family than the
 /// endpoint, is an error: no other address stands in for it.
 Connecting Exchange::connect_to_endpoint() const {
-  if (!service_->conf().propagate.transparent_source) return start_connect(worker_.loop, endpoint_->address);
+  if (!service_->conf().propagate.transparent_source) return start_connect(worker_.loop, endpoint_->endpoint->address);
   if (!resolved_.address) return {{}, SourceError::no_client_address};
-  return start_connect(worker_.loop, endpoint_->address, &*resolved_.address);
+  return start_connect(worker_.loop, endpoint_->endpoint->address, &*resolved_.address);
 }
 
 /// The PROXY header a new connection opens with, and the pool key: the same without what differs by connection, and the
@@ -237,8 +256,8 @@ bool Exchange::may_retry() {
     metrics_->retries.add();
     return true;
   }
-  if (tries_ > service_->conf().retries || tried_count_ == max_tries) return false;
-  tried_[tried_count_++] = endpoint_;
+  if (tries_ > service_->conf().retries.attempts || tried_count_ == max_tries) return false;
+  tried_[tried_count_++] = endpoint_->endpoint->index;
   metrics_->retries.add();
   return true;
 }
@@ -311,8 +330,8 @@ void Exchange::settle_upstream() {
   if (connecting_) judge_backend();
   metrics_->connections_active.sub();
   const bool clean = response_complete_ && request_sent_ && !failure_ && !tunnel_ && response_.keep_alive;
-  if (clean && !worker_.draining) {
-    worker_.pools[endpoint_->index]->release(upstream_.finish());
+  if (clean && !worker_.draining && !endpoint_->gone) {
+    endpoint_->pool.release(upstream_.finish());
   } else {
     upstream_.close();
   }
@@ -333,9 +352,10 @@ void Exchange::judge_backend() {
     if (!closed) return;
     answer = Answer::none;
   }
-  const std::string_view said = worker_.proxy_mismatches[endpoint_->index].judge(
-      answer, service_->conf().propagate.proxy_protocol, worker_.loop.now());
-  if (!said.empty()) spdlog::warn("service {}: backend {} {}", service_->name(), endpoint_->address_text, said);
+  const std::string_view said =
+      endpoint_->proxy_mismatch.judge(answer, service_->conf().propagate.proxy_protocol, worker_.loop.now());
+  if (!said.empty())
+    spdlog::warn("service {}: backend {} {}", service_->conf().name, endpoint_->endpoint->address_text, said);
 }
 
 }  // namespace telltale::proxy

@@ -45,6 +45,8 @@ class Exchange {
   void check_assertion();
   void sign_client();
   bool open_upstream();
+  bool pick_endpoint();
+  void leave_endpoint();
   Connecting connect_to_endpoint() const;
   bool make_identity(std::string& proxy_header, std::string& identity) const;
   bool may_retry();
@@ -88,10 +90,10 @@ class Exchange {
   DownstreamSide* client_ = nullptr;
   const ConnectionContext* connection_ = nullptr;
   const conf::Route* route_ = nullptr;
-  const Service* service_ = nullptr;
+  LocalService* service_ = nullptr;
   ServiceMetrics* metrics_ = nullptr;
-  const Endpoint* endpoint_ = nullptr;
-  std::array<const Endpoint*, max_tries> tried_{};
+  LocalEndpoint* endpoint_ = nullptr;             ///< the one that is asked, or was last
+  std::array<std::uint32_t, max_tries> tried_{};  ///< Endpoint::index
   std::size_t tried_count_ = 0;
   unsigned tries_ = 0;
 

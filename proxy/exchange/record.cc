@@ -9,6 +9,7 @@ void Exchange::finish() {
   metrics_->request_duration.observe(worker_.loop.now() - began_);  // to the pass: far finer than its buckets
   if (worker_.access_log != nullptr) write_record();
   if (worker_.recorder != nullptr) record_for_explain();
+  leave_endpoint();
 }
 
 void Exchange::record_for_explain() {
@@ -24,7 +25,8 @@ void Exchange::record_for_explain() {
   record.connection_number = connection_->number;
   record.obfuscation_key = &worker_.obfuscation_key;
   record.take_peer(connection_->peer);
-  record.endpoint = endpoint_;
+  record.endpoint.clear();
+  if (endpoint_ != nullptr) record.endpoint = endpoint_->endpoint->address_text;
   record.status = status_;
   record.failure = failure_;
   record.take_head(client_->request(), connection_->listener->client_ip.header);
@@ -40,10 +42,11 @@ void Exchange::write_record() {
   record.peer = &connection_->peer;
   record.listener = connection_->listener->name;
   if (route_ != nullptr) record.route = route_->name;
-  if (service_ != nullptr) record.service = service_->name();
+  if (service_ != nullptr) record.service = service_->conf().name;
   if (endpoint_ != nullptr) {
-    record.endpoint = endpoint_->address_text;
-    if (endpoint_->node != nullptr) record.node = endpoint_->node->name;
+    const Endpoint& endpoint = *endpoint_->endpoint;
+    record.endpoint = endpoint.address_text;
+    if (endpoint.node != nullptr) record.node = endpoint.node->name;
   }
   record.method = request.method_text;
   record.host = request.authority;

@@ -51,7 +51,7 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
   }
   out.request_id = format_request_id(recorded.id_high, recorded.id_low);
   out.status = recorded.status;
-  if (recorded.endpoint != nullptr) out.endpoint = recorded.endpoint->address_text;
+  out.endpoint = recorded.endpoint;
   if (recorded.kind == RecordedRequest::Kind::refused_head) {
     explain_refused(recorded, out);
     return out;

@@ -226,7 +226,7 @@ void write_endpoint_states(PrometheusWriter& writer, Services services) {
   for (const auto& service : services) {
     // A series may stand only once, and names are what the file says.
     std::set<std::pair<std::string_view, std::string_view>> written;
-    for (const auto& endpoint : service->endpoints()) {
+    for (const auto& endpoint : service->set().endpoints) {
       const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->name) : "";
       if (!written.emplace(node, endpoint->name).second) continue;
       const HealthState state = endpoint->state();

@@ -38,8 +38,11 @@ json::object render(const Endpoint& endpoint) {
   json::object out{{"name", text(endpoint.name)},
                    {"address", text(endpoint.address_text)},
                    {"node", nullptr},
+                   {"zone", text(endpoint.zone)},
                    {"weight", endpoint.weight},
+                   {"priority", endpoint.priority},
                    {"state", text(to_string(endpoint.state()))},
+                   {"reason", text(endpoint.reason())},
                    {"health", health(endpoint.verdict)}};
   if (endpoint.node != nullptr) out["node"] = text(endpoint.node->name);
   return out;
@@ -47,11 +50,12 @@ json::object render(const Endpoint& endpoint) {
 
 json::object render(const Service& service) {
   json::array nodes;
-  for (const auto& node : service.nodes()) nodes.push_back(render(*node));
+  for (const auto& node : service.set().nodes) nodes.push_back(render(*node));
   json::array endpoints;
-  for (const auto& endpoint : service.endpoints()) endpoints.push_back(render(*endpoint));
+  for (const auto& endpoint : service.set().endpoints) endpoints.push_back(render(*endpoint));
   return {{"name", text(service.name())},
           {"external_traffic_policy", policy_name(service.conf().external_traffic_policy)},
+          {"internal_traffic_policy", policy_name(service.conf().internal_traffic_policy)},
           {"nodes", std::move(nodes)},
           {"endpoints", std::move(endpoints)}};
 }

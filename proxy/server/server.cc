@@ -7,7 +7,6 @@
 #include "proxy/observe/log.h"
 #include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
-#include "proxy/upstream/service_builder.h"
 
 #include <boost/asio/post.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -73,8 +72,10 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
   bind_listeners(sockets, sockets.size());
   const KeyFiles::KeySets keys = key_files_.take_keys();
-  for (auto& of_worker : sockets) {
-    workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(of_worker), counts_, make_log_(), keys));
+  auto services = directory_->first_updates();
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    workers_.push_back(
+        std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(), std::move(services[i]), keys));
   }
   start_admin();
   watch_ranges();
@@ -102,12 +103,21 @@ void Server::check_transparent_source() const {
 
 /// The first snapshot.
 void Server::build_services() {
-  auto built = ServiceBuilder::build(model_->services);
-  checker_ = std::make_unique<HealthChecker>(control_, std::move(built.probe_targets));
+  std::vector<std::shared_ptr<Service>> services;
+  for (const auto& conf : model_->services) services.push_back(std::make_shared<Service>(conf, services.size()));
+  directory_ = std::make_unique<Directory>(control_, services, Location{model_->node_name, model_->zone},
+                                           worker_count(*model_), random_64());
+  for (const auto& service : services) {
+    directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
+  }
+  HealthChecker::Options options;
+  options.on_affected = [this](const std::vector<std::size_t>& affected) {
+    for (const std::size_t service : affected) directory_->refresh(service);
+  };
+  checker_ = std::make_unique<HealthChecker>(control_, directory_->probe_targets(), std::move(options));
   for (std::size_t i = 0; i < model_->listeners.size(); ++i) counts_.listener_connections.emplace_back(0);
   snapshot_ = std::make_shared<Snapshot>();
-  snapshot_->services = std::move(built.services);
-  snapshot_->endpoint_count = built.endpoint_count;
+  snapshot_->services = std::move(services);
   gateways_ = read_gateways();
   snapshot_ = make_snapshot(model_);
 }
@@ -117,7 +127,6 @@ void Server::build_services() {
 std::shared_ptr<Snapshot> Server::make_snapshot(std::shared_ptr<const conf::Model> model) const {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->services = snapshot_->services;
-  snapshot->endpoint_count = snapshot_->endpoint_count;
   for (const auto& listener : model->listeners) {
     snapshot->infrastructure.push_back(infrastructure_of(*model, listener, gateways_));
     snapshot->routes.push_back(std::make_unique<RouteTable>(listener.routes));
@@ -217,7 +226,7 @@ bool Server::ready(std::string& why_not) const {
   }
   if (snapshot_->services.empty()) return true;
   for (const auto& service : snapshot_->services) {
-    for (const auto& endpoint : service->endpoints()) {
+    for (const auto& endpoint : service->set().endpoints) {
       const HealthState state = endpoint->state();
       if (state == HealthState::healthy || state == HealthState::unknown) return true;
     }
@@ -280,6 +289,9 @@ void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_work
 }
 
 void Server::run() {
+  directory_->start([this](std::size_t worker, std::size_t service, ServiceUpdate update) {
+    workers_[worker]->update(service, std::move(update));
+  });
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
   for (auto& worker : workers_) worker->start();
@@ -355,6 +367,7 @@ void Server::stop() {
   source_timer_.cancel();
   signals_.cancel();
   checker_->stop();
+  directory_->stop();
   key_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
   if (admin_ != nullptr) admin_->stop();

@@ -8,6 +8,7 @@
 #include "proxy/server/file_watcher.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/worker.h"
+#include "proxy/upstream/directory.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -69,6 +70,7 @@ class Server {
   AccessLogFactory make_log_;
   std::shared_ptr<Snapshot> snapshot_;
   std::vector<net::IpAddress> gateways_;  ///< of this machine, when it started
+  std::unique_ptr<Directory> directory_;
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;

@@ -13,7 +13,8 @@ std::uint64_t random_64() {
 }
 
 Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
-               std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys)
+               std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
+               const KeyFiles::KeySets& keys)
     : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
@@ -31,15 +32,9 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   context_.obfuscation_key = counts.obfuscation_key;
   context_.next_connection_number = random_64();
 
-  const auto seed = static_cast<std::uint32_t>(random_64());
-  context_.pools.resize(snapshot->endpoint_count);
-  context_.proxy_mismatches.resize(snapshot->endpoint_count);
   for (const auto& service : snapshot->services) {
-    context_.balancers.push_back(make_balancer(*service, seed));
-    for (const auto& endpoint : service->endpoints()) {
-      context_.pools[endpoint->index] =
-          std::make_unique<ConnectionPool>(service->conf().pool, *context_.metrics->services[service->index()]);
-    }
+    context_.services.push_back(std::make_unique<LocalService>(service, *context_.metrics->services[service->index()]));
+    context_.services.back()->update(std::move(services[service->index()]));
   }
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     ConnectionContext connection;
@@ -78,7 +73,7 @@ void Worker::run() {
     for (auto& listener : listeners_) listener->start();
     context_.loop.run();
     // What a grace period did not see end is cut here, on its own thread.
-    for (auto& pool : context_.pools) pool->close_all();
+    for (auto& service : context_.services) service->close_idle();
     context_.loop.abort_all();
     if (context_.access_log != nullptr) context_.access_log->flush();
   } catch (const std::exception& error) {
@@ -113,6 +108,11 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
     context_.snapshot = snapshot;
     for (auto& listener : listeners_) listener->use(snapshot);
   });
+}
+
+void Worker::update(std::size_t service, ServiceUpdate update) {
+  context_.loop.post(
+      [this, service, update = std::move(update)]() mutable { context_.services[service]->update(std::move(update)); });
 }
 
 void Worker::reopen_access_log() {

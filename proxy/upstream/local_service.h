@@ -1,14 +1,15 @@
 #pragma once
 
-#include "proxy/exchange/proxy_mismatch.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/connection_pool.h"
+#include "proxy/upstream/proxy_mismatch.h"
 #include "proxy/upstream/selection.h"
 #include "proxy/upstream/service.h"
 
 #include <array>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace telltale::proxy {
@@ -48,21 +49,26 @@ class LocalService {
     TrafficKind traffic = TrafficKind::external;
     const net::IpAddress* client = nullptr;  ///< the resolved client, for affinity; null: unknown
     std::uint64_t hash = 0;                  ///< PickInput::hash
-    std::span<LocalEndpoint* const> tried;   ///< those that already failed this request
+    std::span<const std::uint32_t> tried;    ///< Endpoint::index of those that already failed this request
+    AffinityTable::Clock::time_point now{};
   };
   /// nullptr: nobody may be chosen; reason() says why. Else the caller counts as its user until leave().
   LocalEndpoint* enter(const Pick& pick);
   void leave(LocalEndpoint& endpoint);
+  /// What became of a try there, for ejection (conf::Ejection); nothing where the service has none.
+  void succeeded(const LocalEndpoint& endpoint);
+  void failed(const LocalEndpoint& endpoint, std::string_view why);
 
-  SelectionReason reason(TrafficKind traffic) const { return by_traffic_[static_cast<std::size_t>(traffic)].reason; }
+  SelectionReason reason(TrafficKind traffic) const { return choice_for(traffic).reason; }
   Service& service() const { return *service_; }
   const conf::Service& conf() const { return service_->conf(); }
   ServiceMetrics& metrics() const { return metrics_; }
   void close_idle();
 
  private:
-  LocalEndpoint* affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice);
-  LocalEndpoint* balanced(const Pick& pick, const ServiceUpdate::ByTraffic& choice);
+  const ServiceUpdate::ByTraffic& choice_for(TrafficKind traffic) const;
+  std::uint32_t balance(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
+  std::uint32_t pick_affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
 
   std::shared_ptr<Service> service_;
   ServiceMetrics& metrics_;

@@ -1,7 +1,7 @@
 #include "proxy/observe/metrics_text.h"
 
-#include "proxy/upstream/service_builder.h"
 #include "tests/unit/proxy/observe/exposition.h"
+#include "tests/unit/proxy/upstream/built.h"
 
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
@@ -13,11 +13,11 @@ using namespace std::chrono_literals;
 using test::Exposition;
 
 conf::Endpoint endpoint(std::string name, std::uint16_t port) {
-  return {{net::IpPort{net::IpAddress::v4(10, 0, 0, 1), port}, {}}, std::move(name), 1};
+  return {{net::IpPort{net::IpAddress::v4(10, 0, 0, 1), port}, {}}, {}, std::move(name)};
 }
 
 /// `shop`: two nodes with a probe each; `api`: one endpoint without any.
-ServiceSet make_services() {
+std::vector<conf::Service> make_services() {
   conf::Service shop;
   shop.name = "shop";
   shop.external_traffic_policy = conf::TrafficPolicy::local;
@@ -32,17 +32,16 @@ ServiceSet make_services() {
   conf::Service api;
   api.name = "api";
   api.endpoints.push_back(endpoint("one", 1));
-  const conf::Service all[] = {shop, api};
-  return ServiceBuilder::build(all);
+  return {shop, api};
 }
 
 struct MetricsText : ::testing::Test {
-  ServiceSet set = make_services();
+  std::unique_ptr<test::Built> built = std::make_unique<test::Built>(make_services());
   WorkerMetrics first{2, 2}, second{2, 2};
   WorkerMetrics* workers[2] = {&first, &second};
   std::vector<std::string> listeners = {"web", "internal"};
 
-  std::string text() const { return render_metrics(workers, listeners, set.services, source_loss); }
+  std::string text() const { return render_metrics(workers, listeners, built->services, source_loss); }
   std::vector<SourceLoss> source_loss = {SourceLoss::none, SourceLoss::few_addresses};
 };
 
@@ -183,9 +182,9 @@ TEST_F(MetricsText, SourceLossIsByListenerAndReason) {
 }
 
 TEST_F(MetricsText, EndpointIsInExactlyOneState) {
-  set.services[0]->nodes()[1]->verdict->set(HealthState::draining, "503", std::chrono::system_clock::now());
+  built->set().nodes[1]->verdict->set(HealthState::draining, "503", std::chrono::system_clock::now());
   const Exposition exposition(text());
-  const std::string name = set.services[0]->endpoints()[1]->name;
+  const std::string name = built->set(0).endpoints[1]->name;
   for (const char* state : {"unknown", "healthy", "draining", "unhealthy"}) {
     EXPECT_EQ(exposition.value("telltale_endpoint_state",
                                {{"service", "shop"}, {"node", "node-10.0.0.12"}, {"endpoint", name}, {"state", state}}),
@@ -207,7 +206,7 @@ TEST_F(MetricsText, EndpointsOfOneNameMakeOneSeries) {
   conf::Service twice;
   twice.name = "twice";
   twice.endpoints = {endpoint("same", 1), endpoint("same", 2)};
-  set = ServiceBuilder::build(std::span(&twice, 1));
+  built = std::make_unique<test::Built>(std::vector{twice});
   EXPECT_EQ(Exposition(text()).series_count("telltale_endpoint_state"), 4u);
 }
 
@@ -222,9 +221,9 @@ TEST_F(MetricsText, WorkerOfAnotherSnapshotIsReadAsFarAsItGoes) {
 
 TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
   const auto since = std::chrono::system_clock::time_point(1767225599999ms);
-  set.services[0]->nodes()[0]->verdict->set(HealthState::unhealthy, "refused \"\xff\"\n", since);
-  set.services[0]->nodes()[1]->verdict->set_weight(3);
-  const auto value = boost::json::parse(render_services(set.services));
+  built->set().nodes[0]->verdict->set(HealthState::unhealthy, "refused \"\xff\"\n", since);
+  built->set().nodes[1]->verdict->set_weight(3);
+  const auto value = boost::json::parse(render_services(built->services));
   const auto& shop = value.at(0);
   EXPECT_EQ(shop.at("name").as_string(), "shop");
   EXPECT_EQ(shop.at("external_traffic_policy").as_string(), "local");

@@ -1,7 +1,11 @@
-#include "proxy/upstream/service_builder.h"
+#include "proxy/upstream/endpoint_sets.h"
+
+#include "tests/unit/proxy/upstream/built.h"
 
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -9,12 +13,16 @@
 namespace telltale::proxy {
 namespace {
 
+using test::Built;
+
 conf::Address at(std::uint8_t last, std::uint16_t port) {
   return {net::IpPort{net::IpAddress::v4(10, 0, 0, last), port}, {}};
 }
 
 conf::Endpoint endpoint(std::uint8_t last, std::uint16_t port, std::uint32_t weight = 1) {
-  return {at(last, port), "", weight};
+  conf::Endpoint e;
+  e.address = at(last, port), e.weight = weight;
+  return e;
 }
 
 conf::Node node(const std::string& host, std::vector<conf::Endpoint> endpoints = {}) {
@@ -35,13 +43,21 @@ struct Seen {
   std::vector<std::string> probes;     // what is probed
 };
 
-Seen seen(const ServiceSet& set) {
+Seen seen(const Built& built) {
   Seen s;
-  for (const auto& service : set.services) {
-    for (const auto& e : service->endpoints()) s.endpoints.push_back(e->address_text);
+  for (const auto& service : built.services) {
+    for (const auto& e : service->set().endpoints) s.endpoints.push_back(e->address_text);
   }
-  for (const auto& target : set.probe_targets) s.probes.push_back(target.name + " " + target.address.to_string());
+  for (const auto& target : built.sets->probe_targets()) {
+    s.probes.push_back(target.name + " " + target.address.to_string());
+  }
   return s;
+}
+
+std::string indexes(const EndpointSet& set) {
+  std::string all;
+  for (const auto& e : set.endpoints) all += (all.empty() ? "" : " ") + std::to_string(e->index);
+  return all;
 }
 
 using Texts = std::vector<std::string>;
@@ -118,7 +134,7 @@ std::vector<Case> cases() {
   {
     auto& s =
         add("a Unix socket is probed itself, whatever the port", {"unix:/run/app.sock"}, {"s/app unix:/run/app.sock"});
-    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, "app", 1}};
+    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, "app"}};
   }
   {
     auto& s = add("no health: no probes", {"10.0.0.1:30080", "10.0.0.5:8080"}, {});
@@ -128,35 +144,99 @@ std::vector<Case> cases() {
   return all;
 }
 
-TEST(ServiceBuilder, SendsTrafficAndProbesWhereTheyBelong) {
+TEST(EndpointSets, SendsTrafficAndProbesWhereTheyBelong) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.description);
-    const ServiceSet set = ServiceBuilder::build({&c.service, 1});
-    EXPECT_EQ(seen(set).endpoints, c.endpoints);
-    EXPECT_EQ(seen(set).probes, c.probes);
-    EXPECT_EQ(set.endpoint_count, c.endpoints.size());
-    for (const auto& e : set.services[0]->endpoints()) {
+    const Built built = Built({c.service});
+    EXPECT_EQ(seen(built).endpoints, c.endpoints);
+    EXPECT_EQ(seen(built).probes, c.probes);
+    EXPECT_EQ(built.set().index_limit, c.endpoints.size());
+    for (const auto& e : built.set(0).endpoints) {
       EXPECT_EQ(e->state(), c.probes.empty() ? HealthState::healthy : HealthState::unknown);
     }
   }
 }
 
-TEST(ServiceBuilder, NumbersEndpointsOverAllServices) {
+TEST(EndpointSets, NumbersTheEndpointsOfEachService) {
   conf::Service a, b;
   a.name = "a", a.endpoints = {endpoint(1, 80), endpoint(2, 80)};
   b.name = "b", b.endpoints = {endpoint(1, 80)}, b.port = 1, b.nodes = {node("10.0.0.9")};
-  const conf::Service all[] = {a, b};
-  const ServiceSet set = ServiceBuilder::build(all);
-  std::vector<std::size_t> indexes;
-  for (const auto& s : set.services) {
-    for (const auto& e : s->endpoints()) indexes.push_back(e->index);
-  }
-  EXPECT_EQ(indexes, (std::vector<std::size_t>{0, 1, 2, 3}));
-  EXPECT_EQ(set.endpoint_count, 4u);
-  EXPECT_EQ(set.services[1]->index(), 1u);
+  const Built built({a, b});
+  EXPECT_EQ(indexes(built.set(0)), "0 1");
+  EXPECT_EQ(indexes(built.set(1)), "0 1");
 }
 
-TEST(ServiceBuilder, OneProbeTargetHasOneVerdictForAllServices) {
+TEST(EndpointSets, WhatStaysKeepsItsPlaceAndWhatComesGetsAFreeOne) {
+  const auto now = EndpointSets::Time{} + std::chrono::hours(5);
+  conf::Service s;
+  s.name = "s", s.health = http(), s.endpoints = {endpoint(1, 80), endpoint(2, 80), endpoint(3, 80)};
+  const Built built({s});
+  const auto before = built.set();
+  before.endpoints[2]->passive->ejected = true;
+
+  conf::Endpoint third = endpoint(3, 80, 7);
+  third.terminating = true;
+  EXPECT_EQ(built.sets->use(0, {{}, {third, endpoint(4, 80), endpoint(1, 80)}}, now), std::vector<std::size_t>{0});
+  const auto& after = built.set();
+  EXPECT_EQ(indexes(after), "2 3 0") << "the place of the second is free from the next change on";
+  EXPECT_EQ(after.endpoints[0]->id, before.endpoints[2]->id);
+  EXPECT_EQ(after.endpoints[0]->weight, 7u);
+  EXPECT_TRUE(after.endpoints[0]->terminating);
+  EXPECT_EQ(after.endpoints[0]->verdict, before.endpoints[2]->verdict);
+  EXPECT_TRUE(after.endpoints[0]->passive->ejected);
+  EXPECT_EQ(after.endpoints[0]->known_since, EndpointSets::Time{});
+  EXPECT_EQ(after.endpoints[1]->known_since, now);
+  EXPECT_EQ(after.index_limit, 4u);
+  EXPECT_EQ(built.sets->probe_targets().size(), 3u);
+
+  built.sets->use(0, {{}, {endpoint(2, 80), endpoint(5, 80)}}, now);
+  EXPECT_EQ(indexes(built.set()), "1 4");
+  EXPECT_NE(built.set().endpoints[0]->id, before.endpoints[1]->id) << "it was gone meanwhile";
+  built.sets->use(0, {}, now);
+  EXPECT_EQ(built.set().endpoints.size(), 0u);
+  EXPECT_EQ(built.sets->probe_targets().size(), 0u);
+}
+
+TEST(EndpointSets, OneAddressTwiceIsTwoEndpoints) {
+  conf::Service s;
+  s.name = "s", s.endpoints = {endpoint(1, 80), endpoint(1, 80)};
+  const Built built({s});
+  EXPECT_EQ(indexes(built.set()), "0 1");
+  built.sets->use(0, {{}, s.endpoints}, {});
+  EXPECT_EQ(indexes(built.set()), "0 1");
+}
+
+TEST(EndpointSets, ATrackerTakesTheVerdictsOfTheOther) {
+  conf::Service tracked, tracker, second;
+  tracked.name = "tracked", tracked.health = http(32122), tracked.port = 80;
+  tracked.nodes = {node("10.0.0.1"), node("10.0.0.2")}, tracked.endpoints = {endpoint(5, 80)};
+  tracked.nodes[0].name = "a", tracked.nodes[1].name = "b";
+  tracker.name = "tracker", tracker.port = 443;
+  tracker.health.emplace().kind = conf::ProbeKind::track, tracker.health->track = "tracked";
+  tracker.nodes = {node("10.9.9.9"), node("10.0.0.2"), node("10.0.0.1", {endpoint(21, 443)})};
+  tracker.nodes[0].name = "a", tracker.nodes[1].name = "called otherwise", tracker.nodes[2].name = "a";
+  tracker.endpoints = {endpoint(5, 443), endpoint(77, 443)};
+  second = tracker;
+  second.name = "second", second.health->track = "tracker", second.nodes.clear(), second.endpoints = {endpoint(5, 1)};
+  const Built built({second, tracker, tracked});
+
+  const auto targets = built.sets->probe_targets();
+  ASSERT_EQ(targets.size(), 3u);
+  EXPECT_EQ(targets[0].affected, (std::vector<std::size_t>{2, 1}));
+  EXPECT_EQ(targets[2].affected, (std::vector<std::size_t>{2, 0, 1}));
+  const auto& endpoints = built.set(1).endpoints;
+  EXPECT_EQ(built.set(1).nodes[0]->verdict, targets[0].verdict) << "the name first";
+  EXPECT_EQ(built.set(1).nodes[1]->verdict, targets[1].verdict) << "then the address";
+  EXPECT_EQ(endpoints[3]->verdict, targets[2].verdict);
+  EXPECT_EQ(built.set(0).endpoints[0]->verdict, targets[2].verdict) << "through another tracker";
+  EXPECT_EQ(endpoints[4]->state(), HealthState::unknown);
+  EXPECT_EQ(endpoints[4]->reason(), "the tracked service has no such node or endpoint");
+
+  built.sets->use(2, {{}, {endpoint(77, 80)}}, {});
+  EXPECT_EQ(built.set(1).endpoints[4]->verdict, built.set(2).endpoints[0]->verdict) << "it follows changes";
+}
+
+TEST(EndpointSets, OneProbeTargetHasOneVerdictForAllServices) {
   conf::Service base;
   base.port = 30080, base.health = http(32122), base.nodes = {node("10.0.0.1")};
   const auto named = [&base](const char* name, auto change) {
@@ -165,7 +245,7 @@ TEST(ServiceBuilder, OneProbeTargetHasOneVerdictForAllServices) {
     change(s);
     return s;
   };
-  const conf::Service all[] = {
+  const std::vector<conf::Service> all = {
       named("first", [](auto&) {}),
       named("same", [](auto& s) { s.nodes[0].name = "called otherwise"; }),
       named("weight", [](auto& s) { s.health->weight_from_probe = true; }),
@@ -176,6 +256,10 @@ TEST(ServiceBuilder, OneProbeTargetHasOneVerdictForAllServices) {
       named("timeout", [](auto& s) { s.health->timeout = conf::Milliseconds(1); }),
       named("rise", [](auto& s) { s.health->rise = 2; }),
       named("fall", [](auto& s) { s.health->fall = 2; }),
+      named("fast_interval", [](auto& s) { s.health->fast_interval = conf::Milliseconds(1); }),
+      named("status", [](auto& s) { s.health->expect_statuses = {{200, 200}}; }),
+      named("header", [](auto& s) { s.health->headers = {{"A", "b"}}; }),
+      named("body", [](auto& s) { s.health->expect_body = "ok"; }),
       named("fall_draining", [](auto& s) { s.health->fall_draining = 2; }),
       named("send_proxy", [](auto& s) { s.health->send_proxy = conf::ProxyOnProbe::v2; }),
       named("port", [](auto& s) { s.health->port = 1; }),
@@ -183,44 +267,48 @@ TEST(ServiceBuilder, OneProbeTargetHasOneVerdictForAllServices) {
       named("tcp with a path that means nothing",
             [](auto& s) { s.health->kind = conf::ProbeKind::tcp, s.health->path = "/x"; }),
   };
-  const ServiceSet set = ServiceBuilder::build(all);
-  const std::vector<std::string> expected = {"first", "path", "host",          "strict",     "interval", "timeout",
-                                             "rise",  "fall", "fall_draining", "send_proxy", "port",     "tcp"};
-  std::vector<std::string> targets;
-  for (const auto& t : set.probe_targets) targets.push_back(t.name.substr(0, t.name.find('/')));
-  EXPECT_EQ(targets, expected);
+  const Built built(all);
+  const std::vector<std::string> expected = {
+      "first",         "path",   "host",   "strict", "interval",      "timeout",    "rise", "fall",
+      "fast_interval", "status", "header", "body",   "fall_draining", "send_proxy", "port", "tcp"};
+  const auto targets = built.sets->probe_targets();
+  std::vector<std::string> names;
+  for (const auto& t : targets) names.push_back(t.name.substr(0, t.name.find('/')));
+  EXPECT_EQ(names, expected);
 
-  const auto& shared = set.probe_targets[0];
+  const auto& shared = targets[0];
   ASSERT_EQ(shared.affected.size(), 3u);
   shared.verdict->set(HealthState::draining, "", {});
-  for (std::size_t i = 0; i < set.services.size(); ++i) {
-    EXPECT_EQ(set.services[i]->endpoints()[0]->state(), i < 3 ? HealthState::draining : HealthState::unknown) << i;
-    EXPECT_EQ(set.services[i]->nodes()[0]->verdict == shared.verdict, i < 3);
+  for (std::size_t i = 0; i < built.services.size(); ++i) {
+    EXPECT_EQ(built.set(i).endpoints[0]->state(), i < 3 ? HealthState::draining : HealthState::unknown) << i;
+    EXPECT_EQ(built.set(i).nodes[0]->verdict == shared.verdict, i < 3);
   }
 }
 
-TEST(ServiceBuilder, NamesEachAffectedServiceOnce) {
+TEST(EndpointSets, NamesEachAffectedServiceOnce) {
   conf::Service s;
   s.name = "s", s.health = http(9000);
   s.endpoints = {endpoint(1, 80), endpoint(2, 80), endpoint(1, 81)};
-  const ServiceSet set = ServiceBuilder::build({&s, 1});
-  ASSERT_EQ(set.probe_targets.size(), 2u);
-  EXPECT_EQ(set.probe_targets[0].affected, std::vector<Service*>{set.services[0].get()});
+  const Built built = Built({s});
+  const auto targets = built.sets->probe_targets();
+  ASSERT_EQ(targets.size(), 2u);
+  EXPECT_EQ(targets[0].affected, std::vector<std::size_t>{0});
 }
 
-TEST(ServiceBuilder, GivesTheHostOfAProbe) {
+TEST(EndpointSets, GivesTheHostOfAProbe) {
   conf::Service s;
   s.name = "s", s.health = http(9000);
-  s.endpoints = {endpoint(1, 80), {{std::nullopt, "/run/a"}, "", 1}};
-  ServiceSet set = ServiceBuilder::build({&s, 1});
-  EXPECT_EQ(set.probe_targets[0].health.host, "10.0.0.1:9000");
-  EXPECT_EQ(set.probe_targets[1].health.host, "localhost");
+  s.endpoints = {endpoint(1, 80), {{std::nullopt, "/run/a"}}};
+  Built built = Built({s});
+  const auto targets = built.sets->probe_targets();
+  EXPECT_EQ(targets[0].health.host, "10.0.0.1:9000");
+  EXPECT_EQ(targets[1].health.host, "localhost");
   s.health->host = "app.internal";
-  set = ServiceBuilder::build({&s, 1});
-  EXPECT_EQ(set.probe_targets[0].health.host, "app.internal");
+  built = Built({s});
+  EXPECT_EQ(built.sets->probe_targets()[0].health.host, "app.internal");
 }
 
-TEST(ServiceBuilder, WeighsEndpointsByTheirNode) {
+TEST(EndpointSets, WeighsEndpointsByTheirNode) {
   struct Weights {
     const char* description;
     std::uint32_t node, endpoint, expected;
@@ -237,35 +325,36 @@ TEST(ServiceBuilder, WeighsEndpointsByTheirNode) {
     s.name = "s";
     s.nodes = {node("10.0.0.1", {endpoint(11, 80, w.endpoint)})};
     s.nodes[0].weight = w.node;
-    const ServiceSet set = ServiceBuilder::build({&s, 1});
-    EXPECT_EQ(set.services[0]->endpoints()[0]->weight, w.expected) << w.description;
+    const Built built = Built({s});
+    EXPECT_EQ(built.set(0).endpoints[0]->weight, w.expected) << w.description;
   }
 }
 
-TEST(ServiceBuilder, SharesANodesProbedWeightAmongItsEndpoints) {
+TEST(EndpointSets, SharesANodesProbedWeightAmongItsEndpoints) {
   conf::Service s;
   s.name = "s", s.port = 30080, s.health = http(32122);
   s.nodes = {node("10.0.0.1", {endpoint(11, 80), endpoint(12, 80, 3), endpoint(13, 80, 0)}), node("10.0.0.2")};
-  const ServiceSet set = ServiceBuilder::build({&s, 1});
-  const auto& e = set.services[0]->endpoints();
+  const Built built = Built({s});
+  const auto& e = built.set(0).endpoints;
   const auto weights = [&e](bool from_probe) {
     std::vector<double> all;
     for (const auto& one : e) all.push_back(one->effective_weight(from_probe));
     return all;
   };
   EXPECT_EQ(weights(true), (std::vector<double>{1, 3, 0, 1})) << "nothing came yet";
-  set.probe_targets[0].verdict->set_weight(8);
-  set.probe_targets[1].verdict->set_weight(4);
+  const auto targets = built.sets->probe_targets();
+  targets[0].verdict->set_weight(8);
+  targets[1].verdict->set_weight(4);
   EXPECT_EQ(weights(true), (std::vector<double>{2, 6, 0, 4}));
   EXPECT_EQ(weights(false), (std::vector<double>{1, 3, 0, 1}));
 }
 
-TEST(ServiceBuilder, RefusesWhatNoValidatedConfigurationHas) {
+TEST(EndpointSets, RefusesWhatNoValidatedConfigurationHas) {
   conf::Service s;
   s.name = "s", s.nodes = {node("10.0.0.1")};
-  EXPECT_THROW(ServiceBuilder::build({&s, 1}), std::invalid_argument) << "no port";
+  EXPECT_THROW(Built({s}), std::invalid_argument) << "no port";
   s.port = 1, s.nodes[0].host = "node-a";
-  EXPECT_THROW(ServiceBuilder::build({&s, 1}), std::invalid_argument) << "no address";
+  EXPECT_THROW(Built({s}), std::invalid_argument) << "no address";
 }
 
 TEST(Endpoint, ServesOnlyIfItsNodeAndItsOwnProbeAllowIt) {
@@ -288,16 +377,17 @@ TEST(Endpoint, ServesOnlyIfItsNodeAndItsOwnProbeAllowIt) {
       {healthy, healthy, healthy},
   };
   for (const States& c : table) {
-    Node n;
+    const auto n = std::make_shared<Node>();
     Endpoint e;
+    e.passive = std::make_shared<PassiveHealth>();
     const auto verdict = [](HealthState state) {
       auto v = std::make_shared<HealthVerdict>();
       v->set(state, "because", {});
       return v;
     };
-    if (c.node) n.verdict = verdict(*c.node);
+    if (c.node) n->verdict = verdict(*c.node);
     if (c.own) e.verdict = verdict(*c.own);
-    e.node = &n;
+    e.node = n;
     EXPECT_EQ(e.state(), c.expected) << (c.node ? to_string(*c.node) : "-") << "/" << (c.own ? to_string(*c.own) : "-");
     e.node = nullptr;
     EXPECT_EQ(e.state(), c.own.value_or(healthy)) << "an endpoint that stands alone";

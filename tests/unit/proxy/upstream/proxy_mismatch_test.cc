@@ -1,4 +1,4 @@
-#include "proxy/exchange/proxy_mismatch.h"
+#include "proxy/upstream/proxy_mismatch.h"
 
 #include <gtest/gtest.h>
 
