@@ -155,6 +155,25 @@ TEST_P(EveryBalancer, EachWorkerHasItsOwn) {
   }
 }
 
+/// Whom a hash goes to instead must not depend on the order of candidates either, even where the one that has nearly
+/// all is avoided.
+TEST(HashingBalancer, GoesOnAlikeWhateverTheOrder) {
+  const auto all = test::candidates({1, 1, 1, 1e7, 1, 1, 1, 1, 1});
+  const std::uint32_t avoid[] = {3};
+  for (const BalancePolicy policy : {BalancePolicy::maglev, BalancePolicy::ring_hash}) {
+    const auto one = test::make_balancer(policy, all), other = test::make_balancer(policy, test::shuffled(all));
+    std::set<std::uint32_t> picked;
+    for (std::uint32_t client = 0; client < 500; ++client) {
+      const PickInput input{test::client_hash(client), {}, avoid};
+      const std::uint32_t endpoint = one->pick(input);
+      EXPECT_EQ(endpoint, other->pick(input));
+      EXPECT_NE(endpoint, 3u);
+      picked.insert(endpoint);
+    }
+    EXPECT_EQ(picked.size(), 8u) << "all of the others help";
+  }
+}
+
 TEST_P(EveryBalancer, RepeatsItselfByItsSeed) {
   const auto all = test::weighted_candidates(50);
   const std::vector<std::uint32_t> loads(all.size());

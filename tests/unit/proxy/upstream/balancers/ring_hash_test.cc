@@ -57,6 +57,33 @@ TEST(RingHash, GoesToTheNextPoint) {
   }
 }
 
+TEST(RingHash, GivesPointsByWeight) {
+  struct Case {
+    const char* description;
+    std::vector<double> weights;
+    std::uint32_t wanted;
+    std::vector<std::size_t> points;
+  };
+  const Case cases[] = {
+      {"equal", {1, 1, 1, 1}, 4000, {1000, 1000, 1000, 1000}},
+      {"by weight", {1, 2, 5, 0.5}, 8500, {1000, 2000, 5000, 500}},
+      {"nobody is left out", {1e9, 1, 1}, 2000, {2000, 1, 1}},
+      {"four each, if fewer are wanted", {2, 2, 2}, 3, {4, 4, 4}},
+  };
+  for (const Case& c : cases) {
+    conf::Balance balance;
+    balance.table_size = c.wanted;
+    const RingHash::Ring ring(balance, test::candidates(c.weights));
+    std::vector<std::size_t> points(c.weights.size());
+    std::size_t place = 0;
+    do {
+      ++points.at(ring.endpoint(place));
+      place = ring.after(place);
+    } while (place != 0);
+    EXPECT_EQ(points, c.points) << c.description;
+  }
+}
+
 TEST(RingHash, DoesNotDependOnTheOrderOfCandidates) {
   for (const auto& all : {test::equal_candidates(100), test::weighted_candidates(1000)}) {
     EXPECT_EQ(picks(*ring_hash(all)), picks(*ring_hash(test::shuffled(all))));
