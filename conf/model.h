@@ -114,7 +114,7 @@ struct Route {
   std::string name;  ///< for logs; default: host, path and TLVs as written, or "default"
   Match match;
   std::optional<std::size_t> service;  ///< index into Model::services
-  /// What the route has of its own; the rest of each is the service's. nullopt: the service's as they are.
+  /// Where the route has some of its own: these, and the rest of each from the service. nullopt: the service's.
   std::optional<ServiceTimeouts> timeouts;
   std::optional<Retries> retries;
   std::optional<Redirect> redirect;

@@ -204,6 +204,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
   if (reader.has("unix_mode") && source.listen && listener.listen.ip) {
     reader.warning("unix_mode", "has no effect: this listener is not a Unix socket");
   }
+  reader.read("internal", listener.internal);
   reader.object("client_ip", [&](const YamlNode& value, const Path& at) {
     read_client_ip(context, value, at, listener.client_ip, source);
   });
@@ -216,7 +217,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
       reader.value("routes")->kind == YamlNode::Kind::sequence) {
     reader.error("routes", "there is no route: every request would get 404", "or write `service: NAME` instead");
   }
-  RouteSource at_listener{&node, reader.value("service"), {}, true};
+  RouteSource at_listener{.node = &node, .service = reader.value("service"), .at_listener = true};
   if (reader.read("service", at_listener.service_name)) {
     listener.routes.emplace_back().name = "default";
     source.routes.push_back(std::move(at_listener));

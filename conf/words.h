@@ -39,6 +39,18 @@ struct Words<TrafficPolicy> {
   static constexpr std::array<std::string_view, 2> list = {"cluster", "local"};
 };
 template <>
+struct Words<TrafficDistribution> {
+  static constexpr std::array<std::string_view, 3> list = {"any", "prefer_same_zone", "prefer_same_node"};
+};
+template <>
+struct Words<HashOn> {
+  static constexpr std::array<std::string_view, 3> list = {"client_address", "header", "cookie"};
+};
+template <>
+struct Words<TlsVerify> {
+  static constexpr std::array<std::string_view, 3> list = {"full", "ca", "none"};
+};
+template <>
 struct Words<BalancePolicy> {
   static constexpr std::array<std::string_view, 5> list = {"round_robin", "least_request", "random", "maglev",
                                                            "ring_hash"};
