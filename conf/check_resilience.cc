@@ -3,106 +3,104 @@
 namespace telltale::conf {
 namespace {
 
-/// The timeouts and retries of a service, or of a route that has some of its own.
+/// The timeouts and retries of a service, or of a route that has some of its own. What is said of it depends on the
+/// values alone, not on which of them are written out: an expanded file has no more findings than the file.
 struct Part {
   std::string path;
-  const YamlNode* timeouts = nullptr;          ///< what it says of them itself; null: nothing
-  const YamlNode* retries = nullptr;           ///< likewise
-  const YamlNode* service_timeouts = nullptr;  ///< of a route: what its service says
-  const ServiceTimeouts& waits;
-  const Retries& tries;
+  const YamlNode& node;
+  const ServiceTimeouts& timeouts;
+  const Retries& retries;
 };
 
-const YamlNode* find(const YamlNode* map, std::string_view field) { return map ? map->find(field) : nullptr; }
+/// A default that is longer than the whole does no harm; one that was asked for does not do what it says.
+bool exceeds_total(const ServiceTimeouts& timeouts, Milliseconds ServiceTimeouts::* limit) {
+  return timeouts.total.count() > 0 && timeouts.total < timeouts.*limit && timeouts.*limit != ServiceTimeouts{}.*limit;
+}
+bool exceeds_response(const Part& part) { return part.retries.per_try_timeout > part.timeouts.response; }
+bool retries_nothing(const Retries& retries) {
+  return retries.attempts > 0 && !retries.connect_failure && !retries.reset && !retries.timeout &&
+         retries.statuses.empty();
+}
+bool has_no_budget(const Retries& retries) {
+  return retries.attempts > 0 && retries.budget == 0 && retries.min_concurrent == 0;
+}
 
 class PartCheck {
  public:
-  PartCheck(Diagnostics& diagnostics, const Part& part) : diagnostics_(diagnostics), part_(part) {}
+  /// `service` is null for a service itself; what is said of that is not said again of a route.
+  PartCheck(Diagnostics& diagnostics, const Part& part, const Part* service)
+      : diagnostics_(diagnostics), part_(part), service_(service) {}
   void run() {
-    check_total("connect", part_.waits.connect);
-    check_total("response", part_.waits.response);
+    check_total("connect", &ServiceTimeouts::connect);
+    check_total("response", &ServiceTimeouts::response);
     check_try();
-    if (part_.retries && part_.tries.attempts > 0) check_retries();
+    check_retries();
   }
 
  private:
-  void warning(const YamlNode& place, std::string_view field, std::string message, std::string hint) {
-    diagnostics_.warning(place, part_.path + "." + std::string(field), std::move(message), std::move(hint));
+  void warning(std::string_view map, std::string_view field, std::string message, std::string hint) {
+    diagnostics_.warning(part_.node.descend({map, field}), part_.path + "." + std::string(map), std::move(message),
+                         std::move(hint));
   }
-  void check_total(std::string_view field, Milliseconds limit);
+  void check_total(std::string_view field, Milliseconds ServiceTimeouts::* limit);
   void check_try();
   void check_retries();
 
   Diagnostics& diagnostics_;
   const Part& part_;
+  const Part* service_;
 };
 
-/// A default that is longer than the whole does no harm; one that was asked for does not do what it says.
-void PartCheck::check_total(std::string_view field, Milliseconds limit) {
-  const Milliseconds total = part_.waits.total;
-  if (total.count() == 0 || total >= limit) return;
-  const YamlNode* own_total = find(part_.timeouts, "total");
-  const YamlNode* own = find(part_.timeouts, field);
-  if ((own_total == nullptr && own == nullptr) || (own == nullptr && !find(part_.service_timeouts, field))) return;
+void PartCheck::check_total(std::string_view field, Milliseconds ServiceTimeouts::* limit) {
+  if (!exceeds_total(part_.timeouts, limit) || (service_ && exceeds_total(service_->timeouts, limit))) return;
   const std::string name(field);
-  warning(own ? *own : *own_total, "timeouts." + std::string(own ? field : "total"),
-          "`total` (" + format_duration(total) + ") is shorter than `" + name + "` (" + format_duration(limit) +
-              "), which has no effect",
+  warning("timeouts", field,
+          "`" + name + "` (" + format_duration(part_.timeouts.*limit) + ") has no effect: it is longer than `total` (" +
+              format_duration(part_.timeouts.total) + ")",
           "a longer total, or a shorter " + name);
 }
 
 void PartCheck::check_try() {
-  const Milliseconds each = part_.tries.per_try_timeout;
-  if (each <= part_.waits.response) return;
-  const YamlNode* own = find(part_.retries, "per_try_timeout");
-  const YamlNode* response = find(part_.timeouts, "response");
-  if (own == nullptr && response == nullptr) return;
-  warning(own ? *own : *response, own ? "retries.per_try_timeout" : "timeouts.response",
-          "`per_try_timeout` (" + format_duration(each) + ") has no effect: it is longer than `timeouts.response` (" +
-              format_duration(part_.waits.response) + ")",
+  if (!exceeds_response(part_) || (service_ && exceeds_response(*service_))) return;
+  warning("retries", "per_try_timeout",
+          "`per_try_timeout` (" + format_duration(part_.retries.per_try_timeout) +
+              ") has no effect: it is longer than `timeouts.response` (" + format_duration(part_.timeouts.response) +
+              ")",
           "a shorter one");
 }
 
 void PartCheck::check_retries() {
-  const Retries& tries = part_.tries;
-  if (!tries.connect_failure && !tries.reset && !tries.timeout && tries.statuses.empty()) {
-    warning(part_.retries->descend({"on"}), "retries", "nothing is tried again: `on` and `statuses` are empty",
+  if (retries_nothing(part_.retries) && !(service_ && retries_nothing(service_->retries))) {
+    warning("retries", "on", "nothing is tried again: `on` and `statuses` are empty",
             "on: [connect_failure], or `retries: 0`");
   }
-  if (tries.budget == 0 && tries.min_concurrent == 0) {
-    warning(part_.retries->descend({"budget"}), "retries",
-            "nothing is tried again: `budget` and `min_concurrent` are 0", "budget: 20, or `retries: 0`");
+  if (has_no_budget(part_.retries) && !(service_ && has_no_budget(service_->retries))) {
+    warning("retries", "budget", "nothing is tried again: `budget` and `min_concurrent` are 0",
+            "budget: 20, or `retries: 0`");
   }
 }
 
 }  // namespace
 
 void check_resilience(Diagnostics& diagnostics, const Draft& draft) {
-  const auto service_timeouts = [&](std::size_t i) { return draft.services[i].node->find("timeouts"); };
+  std::vector<Part> services;
+  services.reserve(draft.services.size());
   for (std::size_t i = 0; i < draft.services.size(); ++i) {
     const Service& service = draft.model.services[i];
-    const Part part{"services[" + std::to_string(i) + "]",
-                    service_timeouts(i),
-                    draft.services[i].node->find("retries"),
-                    nullptr,
-                    service.timeouts,
-                    service.retries};
-    PartCheck(diagnostics, part).run();
+    services.push_back(
+        {"services[" + std::to_string(i) + "]", *draft.services[i].node, service.timeouts, service.retries});
+    PartCheck(diagnostics, services.back(), nullptr).run();
   }
   for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
     const auto& routes = draft.model.listeners[i].routes;
     for (std::size_t k = 0; k < routes.size(); ++k) {
       const Route& route = routes[k];
       if (!route.service || (!route.timeouts && !route.retries)) continue;
-      const Service& service = draft.model.services[*route.service];
-      const RouteSource& source = draft.listeners[i].routes[k];
+      const Part& service = services[*route.service];
       const Part part{"listeners[" + std::to_string(i) + "].routes[" + std::to_string(k) + "]",
-                      source.timeouts,
-                      source.retries,
-                      service_timeouts(*route.service),
-                      route.timeouts ? *route.timeouts : service.timeouts,
+                      *draft.listeners[i].routes[k].node, route.timeouts ? *route.timeouts : service.timeouts,
                       route.retries ? *route.retries : service.retries};
-      PartCheck(diagnostics, part).run();
+      PartCheck(diagnostics, part, &service).run();
     }
   }
 }

@@ -27,7 +27,8 @@ class Items {
 
 /// What it is listed by; empty: that was wrong.
 std::string key_of(const Endpoint& endpoint) {
-  if (endpoint.dns) return endpoint.dns->name + ":" + std::to_string(endpoint.dns->port);
+  if (endpoint.dns && endpoint.dns->kind == DnsName::Kind::srv) return endpoint.dns->name;
+  if (endpoint.dns) return Backend{{}, endpoint.dns}.to_string();
   return endpoint.address.ip || !endpoint.address.unix_path.empty() ? endpoint.address.to_string() : "";
 }
 

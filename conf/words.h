@@ -31,6 +31,10 @@ struct Words<http1::UnderscorePolicy> {
   static constexpr std::array<std::string_view, 3> list = {"pass", "drop", "reject"};
 };
 template <>
+struct Words<Protocol> {
+  static constexpr std::array<std::string_view, 2> list = {"http", "tcp"};
+};
+template <>
 struct Words<PathType> {
   static constexpr std::array<std::string_view, 2> list = {"prefix", "exact"};
 };

@@ -1,10 +1,10 @@
 #include "proxy/observe/metrics_text.h"
 
 #include "proxy/observe/prometheus.h"
+#include "proxy/observe/state_metrics.h"
 
 #include <algorithm>
 #include <array>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -15,8 +15,6 @@ using Workers = std::span<WorkerMetrics* const>;
 using Services = std::span<const std::shared_ptr<Service>>;
 
 constexpr std::array<std::string_view, 6> code_classes = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
-constexpr std::array<HealthState, 4> health_states = {HealthState::unknown, HealthState::healthy, HealthState::draining,
-                                                      HealthState::unhealthy};
 
 std::uint64_t sum_listener(Workers workers, std::size_t listener, Counter ListenerMetrics::* counter) {
   std::uint64_t sum = 0;
@@ -271,28 +269,10 @@ void write_access_log(PrometheusWriter& writer, Workers workers) {
   writer.sample({}, sum);
 }
 
-void write_endpoint_states(PrometheusWriter& writer, Services services) {
-  writer.family("telltale_endpoint_state", "gauge", "1 for the state that the endpoint is in, 0 for the others.");
-  for (const auto& service : services) {
-    // A series may stand only once, and names are what the file says.
-    std::set<std::pair<std::string_view, std::string_view>> written;
-    for (const auto& endpoint : service->set().endpoints) {
-      const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->name) : "";
-      if (!written.emplace(node, endpoint->name).second) continue;
-      const HealthState state = endpoint->state();
-      for (const HealthState each : health_states) {
-        writer.sample(
-            {{"service", service->name()}, {"node", node}, {"endpoint", endpoint->name}, {"state", to_string(each)}},
-            std::uint64_t{each == state});
-      }
-    }
-  }
-}
-
 }  // namespace
 
 std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services,
-                           std::span<const SourceLoss> source_loss) {
+                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses) {
   PrometheusWriter writer;
   writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
@@ -307,7 +287,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_services(writer, rows);
   write_failures(writer, rows);
   write_circuit_breakers(writer, services);
-  write_endpoint_states(writer, services);
+  write_states(writer, services, statuses);
   write_access_log(writer, workers);
   return writer.take();
 }

@@ -17,14 +17,31 @@ std::string_view policy_name(conf::TrafficPolicy policy) {
   return policy == conf::TrafficPolicy::local ? "local" : "cluster";
 }
 
+/// null for what was so from the beginning.
+json::value time(std::chrono::system_clock::time_point when) {
+  return when.time_since_epoch().count() != 0 ? json::value(format_timestamp(when)) : json::value(nullptr);
+}
+
 /// null where there is no probe.
 json::value health(const std::shared_ptr<HealthVerdict>& verdict) {
   if (!verdict) return nullptr;
   json::object out{{"state", text(to_string(verdict->state()))}, {"reason", text(verdict->reason())}};
-  const bool probed = verdict->since().time_since_epoch().count() != 0;
-  out["since"] = probed ? json::value(format_timestamp(verdict->since())) : json::value(nullptr);
+  out["since"] = time(verdict->since());
   if (verdict->weight() >= 0) out["weight"] = verdict->weight();
   return out;
+}
+
+/// null where it is not out.
+json::value ejection(const PassiveHealth& passive) {
+  if (!passive.ejected) return nullptr;
+  return json::object{{"reason", text(passive.reason)},
+                      {"since", time(passive.since)},
+                      {"until", time(passive.until)},
+                      {"times", passive.times}};
+}
+
+json::object render(const ServiceStatus::Selection& selection) {
+  return {{"reason", text(to_string(selection.reason))}, {"eligible", selection.eligible}};
 }
 
 json::object render(const Node& node) {
@@ -43,28 +60,42 @@ json::object render(const Endpoint& endpoint) {
                    {"priority", endpoint.priority},
                    {"state", text(to_string(endpoint.state()))},
                    {"reason", text(endpoint.reason())},
+                   {"since", time(endpoint.since())},
+                   {"serving", endpoint.serving},
+                   {"terminating", endpoint.terminating},
+                   {"ejected", ejection(*endpoint.passive)},
                    {"health", health(endpoint.verdict)}};
   if (endpoint.node != nullptr) out["node"] = text(endpoint.node->name);
   return out;
 }
 
-json::object render(const Service& service) {
+json::object render(const Service& service, const ServiceStatus* status) {
   json::array nodes;
   for (const auto& node : service.set().nodes) nodes.push_back(render(*node));
   json::array endpoints;
   for (const auto& endpoint : service.set().endpoints) endpoints.push_back(render(*endpoint));
-  return {{"name", text(service.name())},
-          {"external_traffic_policy", policy_name(service.conf().external_traffic_policy)},
-          {"internal_traffic_policy", policy_name(service.conf().internal_traffic_policy)},
-          {"nodes", std::move(nodes)},
-          {"endpoints", std::move(endpoints)}};
+  json::object out{{"name", text(service.name())},
+                   {"external_traffic_policy", policy_name(service.conf().external_traffic_policy)},
+                   {"internal_traffic_policy", policy_name(service.conf().internal_traffic_policy)}};
+  if (status != nullptr) {
+    out["selection"] =
+        json::object{{"external", render(status->selections[0])}, {"internal", render(status->selections[1])}};
+    out["ejections"] = status->ejections;
+  }
+  out["nodes"] = std::move(nodes);
+  out["endpoints"] = std::move(endpoints);
+  return out;
 }
 
 }  // namespace
 
-std::string render_services(std::span<const std::shared_ptr<Service>> services) {
+std::string render_services(std::span<const std::shared_ptr<Service>> services,
+                            std::span<const ServiceStatus> statuses) {
   json::array out;
-  for (const auto& service : services) out.push_back(render(*service));
+  for (const auto& service : services) {
+    const bool known = service->index() < statuses.size();
+    out.push_back(render(*service, known ? &statuses[service->index()] : nullptr));
+  }
   return json::serialize(out) + '\n';
 }
 

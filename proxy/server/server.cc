@@ -7,6 +7,7 @@
 #include "proxy/observe/log.h"
 #include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
+#include "proxy/server/service_health.h"
 
 #include <boost/asio/post.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -72,7 +73,9 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
   bind_listeners(sockets, sockets.size());
   const KeyFiles::KeySets keys = key_files_.take_keys();
+  health_ports_ = std::make_unique<HealthPorts>(control_, snapshot_->services);
   auto services = directory_->first_updates();
+  for (std::size_t service = 0; service < services.front().size(); ++service) service_published(service);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     workers_.push_back(
         std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(), std::move(services[i]), keys));
@@ -111,7 +114,12 @@ void Server::build_services() {
   for (const auto& service : services) {
     directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
   }
+  directory_->on_publish([this](std::size_t service) { service_published(service); });
+  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_);
+  ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
+                                       [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
+  options.on_probe = [this](const ProbeTarget& target, const ProbeResult& result) { ejector_->probed(target, result); };
   options.on_affected = [this](const std::vector<std::size_t>& affected) {
     for (const std::size_t service : affected) directory_->refresh(service);
   };
@@ -206,10 +214,11 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
 
 void Server::start_admin() {
   if (!model_->admin.listen) return;
-  AdminSource source{.ready = [this](std::string& why_not) { return ready(why_not); },
-                     .metrics = [this] { return metrics_text(); },
-                     .services = [this] { return render_services(snapshot_->services); },
-                     .explain = {}};
+  AdminSource source{
+      .ready = [this] { return ready(); },
+      .metrics = [this] { return metrics_text(); },
+      .services = [this] { return render_services(snapshot_->services, service_statuses(*directory_, *ejector_)); },
+      .explain = {}};
   if (model_->admin.explain_requests > 0) {
     source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
       explain(query, std::move(done));
@@ -219,21 +228,16 @@ void Server::start_admin() {
   spdlog::info("admin on {}", admin_->local_address().to_string());
 }
 
-/// Configuration loaded, workers up, some service has an endpoint that may serve, not draining.
-bool Server::ready(std::string& why_not) const {
-  if (phase_ != Phase::serving) {
-    why_not = "draining";
-    return false;
-  }
-  if (snapshot_->services.empty()) return true;
-  for (const auto& service : snapshot_->services) {
-    for (const auto& endpoint : service->set().endpoints) {
-      const HealthState state = endpoint->state();
-      if (state == HealthState::healthy || state == HealthState::unknown) return true;
-    }
-  }
-  why_not = "no service has an endpoint that is fit to serve";
-  return false;
+std::vector<ReadyCheck> Server::ready() const {
+  return ready_checks(*directory_, {.workers = workers_.size(),
+                                    .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
+                                    .draining = phase_ != Phase::serving});
+}
+
+/// Who may be chosen for it was found out anew.
+void Server::service_published(std::size_t service) {
+  health_ports_->set_local_endpoints(service, local_endpoints(*directory_, service));
+  selection_log_->published(service);
 }
 
 std::string Server::metrics_text() const {
@@ -246,7 +250,7 @@ std::string Server::metrics_text() const {
   std::vector<SourceLoss> source_loss;
   source_loss.reserve(source_loss_.size());
   for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
-  return render_metrics(metrics, names, snapshot_->services, source_loss);
+  return render_metrics(metrics, names, snapshot_->services, source_loss, service_statuses(*directory_, *ejector_));
 }
 
 void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
@@ -293,6 +297,7 @@ void Server::run() {
   directory_->start([this](std::size_t worker, std::size_t service, ServiceUpdate update) {
     workers_[worker]->update(service, std::move(update));
   });
+  ejector_->start();
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
   for (auto& worker : workers_) worker->start();
@@ -329,9 +334,11 @@ void Server::on_signal(int signal) {
   }
 }
 
-/// 503 on /readyz first, so that whoever balances in front of us sends no more; still serving what comes.
+/// 503 on /readyz and at the health ports first, so that whoever balances in front of us sends no more; still serving
+/// what comes.
 void Server::drain() {
   phase_ = Phase::draining;
+  health_ports_->drain();
   spdlog::info("draining: ready answers 503, listening for {} ms more", model_->drain.delay.count());
   for (auto& worker : workers_) worker->begin_drain();
   timer_.expires_after(model_->drain.delay);
@@ -342,6 +349,7 @@ void Server::drain() {
 
 void Server::close_listeners() {
   phase_ = Phase::closing;
+  health_ports_->drain();
   busy_workers_ = workers_.size();
   timer_.expires_after(model_->drain.grace);
   timer_.async_wait([this](boost::system::error_code error) {
@@ -368,9 +376,12 @@ void Server::stop() {
   source_timer_.cancel();
   signals_.cancel();
   checker_->stop();
+  ejector_->stop();
   directory_->stop();
+  selection_log_->stop();
   key_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
+  health_ports_->stop();
   if (admin_ != nullptr) admin_->stop();
   for (auto& worker : workers_) worker->stop();
   control_.stop();

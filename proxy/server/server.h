@@ -3,10 +3,13 @@
 #include "conf/model.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/health/checker.h"
+#include "proxy/health/ejector.h"
+#include "proxy/health/health_ports.h"
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/source_loss.h"
 #include "proxy/server/file_watcher.h"
 #include "proxy/server/key_files.h"
+#include "proxy/server/selection_log.h"
 #include "proxy/server/worker.h"
 #include "proxy/upstream/directory.h"
 
@@ -21,8 +24,8 @@
 
 namespace telltale::proxy {
 
-/// The process: listening sockets, workers, and the control thread's work: probes, admin, signals, files that
-/// are followed. Lives on the thread that calls run(), which is the control thread.
+/// The process: listening sockets, workers, and the control thread's work: probes, health ports, admin, signals, files
+/// that are followed. Lives on the thread that calls run(), which is the control thread.
 class Server {
  public:
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
@@ -53,7 +56,8 @@ class Server {
   void use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys);
   void start_admin();
   void bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers);
-  bool ready(std::string& why_not) const;
+  std::vector<ReadyCheck> ready() const;
+  void service_published(std::size_t service);
   void wait_for_signal();
   void on_signal(int signal);
   void drain();
@@ -71,7 +75,10 @@ class Server {
   std::shared_ptr<Snapshot> snapshot_;
   std::vector<net::IpAddress> gateways_;  ///< of this machine, when it started
   std::unique_ptr<Directory> directory_;
+  std::shared_ptr<Ejector> ejector_;
   std::unique_ptr<HealthChecker> checker_;
+  std::unique_ptr<HealthPorts> health_ports_;
+  std::unique_ptr<SelectionLog> selection_log_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
   std::unique_ptr<FileWatcher> ranges_watcher_;  ///< null: no `ranges`

@@ -82,6 +82,7 @@ class LocalService {
   void succeeded(const LocalEndpoint& endpoint);
   void failed(const LocalEndpoint& endpoint, std::string_view why);
 
+  bool may_serve(TrafficKind traffic) const { return choice_for(traffic).balancer != nullptr; }
   /// Whether one may be chosen that is not in `tried`.
   bool has_other(TrafficKind traffic, std::span<const std::uint32_t> tried) const;
 

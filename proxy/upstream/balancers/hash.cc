@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstring>
 
 namespace telltale::proxy {
 namespace {
@@ -9,12 +10,15 @@ namespace {
 constexpr std::uint64_t prime1 = 0x9e3779b185ebca87, prime2 = 0xc2b2ae3d27d4eb4f, prime3 = 0x165667b19e3779f9,
                         prime4 = 0x85ebca77c2b2ae63, prime5 = 0x27d4eb2f165667c5;
 
-/// Little-endian on every machine; compilers make one load of it where that is the same.
+/// Little-endian on every machine.
 template <class T>
 T load(const char* octets) {
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value |= T{static_cast<unsigned char>(octets[i])} << (8 * i);
-  return value;
+  T value;
+  std::memcpy(&value, octets, sizeof value);
+  if constexpr (std::endian::native == std::endian::little) return value;
+  T swapped = 0;
+  for (std::size_t i = 0; i < sizeof value; ++i) swapped |= (value >> 8 * i & 0xff) << 8 * (sizeof value - 1 - i);
+  return swapped;
 }
 
 std::uint64_t add_word(std::uint64_t lane, std::uint64_t word) { return std::rotl(lane + word * prime2, 31) * prime1; }
@@ -49,7 +53,7 @@ std::uint64_t balance_hash(std::string_view octets) {
     hash = std::rotl(hash ^ load<std::uint32_t>(at) * prime1, 23) * prime2 + prime3;
     at += 4;
   }
-  for (; at != end; ++at) hash = std::rotl(hash ^ load<std::uint8_t>(at) * prime5, 11) * prime1;
+  for (; at != end; ++at) hash = std::rotl(hash ^ static_cast<unsigned char>(*at) * prime5, 11) * prime1;
   hash = (hash ^ (hash >> 33)) * prime2;
   hash = (hash ^ (hash >> 29)) * prime3;
   return hash ^ (hash >> 32);

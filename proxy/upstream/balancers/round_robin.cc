@@ -5,43 +5,59 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 
 namespace telltale::proxy {
 namespace {
 
-EdfSchedule make_schedule(std::span<const RoundRobin::Plan::Class> classes, std::uint64_t phase) {
+/// The first turn is drawn by weight. That of the earliest of random phases would be a heavy class' too often, which
+/// shows when balancers are made anew after a few picks.
+EdfSchedule make_schedule(std::span<const RoundRobin::Plan::Class> classes, RandomSource random) {
   std::vector<EdfSchedule::Item> items;
-  for (const auto& each : classes) items.push_back({each.weight, unit_interval(phase += golden64)});
+  double sum = 0;
+  for (const auto& each : classes) {
+    items.push_back({each.weight, unit_interval(random.next())});
+    sum += each.weight;
+  }
+  double drawn = unit_interval(random.next()) * sum;
+  auto first = items.begin();
+  while (first + 1 != items.end() && drawn >= first->weight) drawn -= first++->weight;
+  first->phase = 0;
   return EdfSchedule(items);
 }
 
 }  // namespace
 
 RoundRobin::Plan::Plan(const conf::Balance&, std::span<const Candidate> candidates) {
-  std::vector<Candidate> sorted(candidates.begin(), candidates.end());
-  // Stable: equal weights rotate in the order in which they came.
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const Candidate& a, const Candidate& b) { return std::ilogb(a.weight) > std::ilogb(b.weight); });
-  turns.reserve(sorted.size());
-  for (auto at = sorted.begin(); at != sorted.end();) {
-    const auto end = std::find_if(at, sorted.end(), [magnitude = std::ilogb(at->weight)](const Candidate& candidate) {
-      return std::ilogb(candidate.weight) != magnitude;
-    });
-    const double heaviest =
-        std::max_element(at, end, [](const Candidate& a, const Candidate& b) { return a.weight < b.weight; })->weight;
-    classes.push_back(
-        {static_cast<std::uint32_t>(turns.size()), static_cast<std::uint32_t>(end - at), sum_of_weights({at, end})});
-    for (; at != end; ++at) {
-      turns.push_back({at->endpoint, static_cast<std::uint32_t>(std::lround((1 - at->weight / heaviest) * 0x1p32))});
+  std::map<int, std::vector<Candidate>, std::greater<>> by_magnitude;
+  for (const Candidate& candidate : candidates) by_magnitude[std::ilogb(candidate.weight)].push_back(candidate);
+  turns.reserve(candidates.size());
+  for (const auto& [magnitude, members] : by_magnitude) {
+    double heaviest = 0;
+    for (const Candidate& member : members) heaviest = std::max(heaviest, member.weight);
+    classes.push_back({static_cast<std::uint32_t>(turns.size()), static_cast<std::uint32_t>(members.size()),
+                       sum_of_weights(members)});
+    for (const Candidate& member : members) {
+      turns.push_back({member.endpoint, static_cast<std::uint32_t>((1 - member.weight / heaviest) * 0x1p32 + 0.5)});
     }
   }
 }
 
 RoundRobin::RoundRobin(std::shared_ptr<const Plan> plan, std::uint64_t seed)
-    : plan_(std::move(plan)), schedule_(make_schedule(plan_->classes, mix64(seed))) {
+    : plan_(std::move(plan)), schedule_(make_schedule(plan_->classes, RandomSource(seed))) {
+  // Seeds that are near each other begin far apart. Who sits out is no beginning, or the one behind it would be
+  // favoured.
+  std::uint64_t begin = seed * golden64;
   for (const Plan::Class& each : plan_->classes) {
-    cursors_.push_back({static_cast<std::uint32_t>(seed % each.size), static_cast<std::uint32_t>(mix64(seed))});
+    Cursor cursor = cursor_at(begin, each.size);
+    while (sits_out(each, cursor)) cursor = cursor_at(begin = mix64(begin + golden64), each.size);
+    cursors_.push_back(cursor);
   }
+}
+
+RoundRobin::Cursor RoundRobin::cursor_at(std::uint64_t bits, std::uint32_t class_size) {
+  return {scale(bits, class_size), static_cast<std::uint32_t>(bits)};
 }
 
 std::uint32_t RoundRobin::pick(const PickInput& input) {
@@ -50,16 +66,21 @@ std::uint32_t RoundRobin::pick(const PickInput& input) {
   const bool anyone = input.avoid.empty() || all_avoided(which, input.avoid);
   const Plan::Class& from = plan_->classes[which];
   Cursor& cursor = cursors_[which];
-  // Everyone's turn comes in one of two rounds at least, so that this ends; in 1.4 steps on average.
+  // Everyone's turn comes in one of two rounds at least, so that this ends: after two steps on average at most.
   for (;;) {
-    const std::uint32_t place = cursor.place, round = cursor.round;
+    const Cursor at = cursor;
     if (++cursor.place == from.size) cursor.place = 0, ++cursor.round;
-    const Plan::Turn& turn = plan_->turns[from.begin + place];
-    // A multiple for each round, from a start of its own: it overflows in the rounds that are sat out, evenly spread.
-    const auto start = static_cast<std::uint32_t>((place + 1) * (golden64 >> 32));
-    const bool sits_out = start + round * turn.sits_out > UINT32_MAX - turn.sits_out;
-    if (!sits_out && (anyone || !contains(input.avoid, turn.endpoint))) return turn.endpoint;
+    const std::uint32_t endpoint = plan_->turns[from.begin + at.place].endpoint;
+    if (!sits_out(from, at) && (anyone || !contains(input.avoid, endpoint))) return endpoint;
   }
+}
+
+/// A number that grows by `sits_out` each round, from a start of each place's own, overflows in the rounds that are sat
+/// out: evenly spread.
+bool RoundRobin::sits_out(const Plan::Class& of, Cursor at) const {
+  const std::uint32_t step = plan_->turns[of.begin + at.place].sits_out;
+  const auto start = static_cast<std::uint32_t>((at.place + 1) * (golden64 >> 32));
+  return start + at.round * step > UINT32_MAX - step;
 }
 
 bool RoundRobin::all_avoided(std::size_t which, std::span<const std::uint32_t> avoid) const {

@@ -40,6 +40,8 @@ class RoundRobin final : public Balancer {
   struct Cursor {
     std::uint32_t place = 0, round = 0;
   };
+  static Cursor cursor_at(std::uint64_t bits, std::uint32_t class_size);
+  bool sits_out(const Plan::Class& of, Cursor at) const;
   bool all_avoided(std::size_t which, std::span<const std::uint32_t> avoid) const;
 
   std::shared_ptr<const Plan> plan_;
