@@ -54,7 +54,7 @@ TEST_P(EveryBalancer, SharesByWeight) {
       const double sum = test::sum_of(all);
       for (const Candidate& each : all) expected.push_back(static_cast<double>(picks) * each.weight / sum);
       // The shares of a ring are themselves drawn by chance: each has so many of its points.
-      const double points = std::max<double>(65537, 4 * static_cast<double>(count));
+      const double points = 65537.0 * static_cast<double>(std::min<std::size_t>(count, 64)) / 64;
       const double dispersion =
           GetParam() == BalancePolicy::ring_hash ? 1 + static_cast<double>(picks) / (points + 1) : 1;
       EXPECT_LT(test::chi_square_deviations(counts, expected, dispersion), 4);
