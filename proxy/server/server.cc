@@ -303,7 +303,7 @@ void Server::run() {
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   wait_for_signal();
   watch_sources();
-  spdlog::info("ready: {} workers", workers_.size());
+  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
   control_.run();
   for (auto& worker : workers_) worker->join();
   block_signals();
