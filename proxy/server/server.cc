@@ -86,6 +86,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
 
 Server::~Server() {
   for (auto& worker : workers_) worker->stop();
+  for (auto& worker : workers_) worker->join();  // they wake one another: none may go while another one runs
   for (const auto& listener : model_->listeners) {
     if (!listener.listen.ip) ::unlink(listener.listen.unix_path.c_str());
   }

@@ -7,7 +7,7 @@
 #include "proxy/health/health_ports.h"
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/source_loss.h"
-#include "proxy/server/file_watcher.h"
+#include "proxy/files/file_watcher.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/selection_log.h"
 #include "proxy/server/worker.h"

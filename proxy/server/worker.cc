@@ -33,7 +33,8 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   context_.next_connection_number = random_64();
 
   for (const auto& service : snapshot->services) {
-    context_.services.push_back(std::make_unique<LocalService>(service, *context_.metrics->services[service->index()]));
+    context_.services.push_back(
+        std::make_unique<LocalService>(context_.loop, service, *context_.metrics->services[service->index()]));
     context_.services.back()->update(std::move(services[service->index()]));
   }
   for (std::size_t i = 0; i < sockets.size(); ++i) {
@@ -113,8 +114,10 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 void Worker::update(std::size_t service, ServiceUpdate update) {
-  context_.loop.post(
-      [this, service, update = std::move(update)]() mutable { context_.services[service]->update(std::move(update)); });
+  context_.loop.post([this, service, update = std::move(update)]() mutable {
+    context_.services[service]->update(std::move(update));
+    for (auto& listener : listeners_) listener->follow(service);
+  });
 }
 
 void Worker::reopen_access_log() {

@@ -11,19 +11,26 @@ namespace {
 
 std::uint32_t position_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
+/// As long as there are few candidates, who comes or leaves does not change how many points the others have, and so
+/// moves nobody else's hashes.
+double points_of_mean_weight(std::uint32_t table_size, std::size_t candidates) {
+  constexpr double few = 64;
+  return std::max(4.0, table_size / std::max(few, static_cast<double>(candidates)));
+}
+
 }  // namespace
 
 RingHash::Ring::Ring(const conf::Balance& balance, std::span<const Candidate> candidates)
-    : Ring(std::max(balance.table_size, static_cast<std::uint32_t>(4 * candidates.size())), sorted_by_key(candidates)) {
-}
+    : Ring(points_of_mean_weight(balance.table_size, candidates.size()), sorted_by_key(candidates)) {}
 
-RingHash::Ring::Ring(std::uint32_t wanted, const std::vector<Candidate>& sorted) : last_resort_(sorted) {
-  const double points_per_weight = wanted / sum_of_weights(sorted);
+RingHash::Ring::Ring(double points_of_mean, const std::vector<Candidate>& sorted) : last_resort_(sorted) {
+  const auto count = static_cast<double>(sorted.size());
+  const double mean = sum_of_weights(sorted) / count;
   std::vector<Point> scattered;
-  scattered.reserve(wanted + sorted.size());
+  scattered.reserve(static_cast<std::size_t>((points_of_mean + 1) * count));
   for (const Candidate& candidate : sorted) {
     // A candidate that gets more points keeps those it had.
-    const double points = std::max(1.0, std::round(candidate.weight * points_per_weight));
+    const double points = std::max(1.0, std::round(candidate.weight / mean * points_of_mean));
     RandomSource positions(candidate.key);
     for (double i = 0; i < points; ++i) scattered.push_back({position_of(positions.next()), candidate.endpoint});
   }

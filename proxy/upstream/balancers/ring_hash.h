@@ -19,7 +19,8 @@ class RingHash final : public Balancer {
   /// What workers share.
   class Ring {
    public:
-    /// About balance.table_size points, at least four times as many as candidates, each of whom has one at least.
+    /// About balance.table_size points for 64 candidates or more; fewer candidates have as many each. At least four for
+    /// one of mean weight, and one for any.
     Ring(const conf::Balance& balance, std::span<const Candidate> candidates);
 
     /// The place of the point that the hash goes to. O(1) on average: the ring is cut into as many arcs as there are
@@ -34,7 +35,7 @@ class RingHash final : public Balancer {
       std::uint32_t position;
       std::uint32_t endpoint;
     };
-    Ring(std::uint32_t wanted, const std::vector<Candidate>& sorted);
+    Ring(double points_of_mean, const std::vector<Candidate>& sorted);
     void arrange(const std::vector<Point>& scattered);
     std::size_t arc_of(std::uint32_t position) const { return std::size_t{position} >> shift_; }
 

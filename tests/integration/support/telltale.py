@@ -176,6 +176,12 @@ class Telltale:
         finally:
             self._forget()
 
+    def lost(self):
+        """It was killed on purpose: nothing is expected of its end."""
+        self.stopped = True
+        self.process.kill()
+        self._forget()
+
     def check_end(self, status, expect=0):
         text = self.log.text()
         if _SANITIZER_REPORT.search(text):

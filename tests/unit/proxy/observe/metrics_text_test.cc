@@ -83,6 +83,11 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_retries_total", "counter"},
       {"telltale_no_endpoint_total", "counter"},
       {"telltale_node_state", "gauge"},
+      {"telltale_requests_pending", "gauge"},
+      {"telltale_retries_active", "gauge"},
+      {"telltale_request_failures_total", "counter"},
+      {"telltale_retries_refused_total", "counter"},
+      {"telltale_circuit_breaker_in_use", "gauge"},
       {"telltale_endpoint_state", "gauge"},
       {"telltale_service_selection", "gauge"},
       {"telltale_endpoints_eligible", "gauge"},
@@ -244,6 +249,36 @@ TEST_F(MetricsText, NamesAreEscapedInLabels) {
   listeners[0] = "a\"b\\c\nd\xff";
   const Exposition exposition(text());
   EXPECT_EQ(exposition.value("telltale_bad_requests_total", {{"listener", "a\"b\\c\nd\xef\xbf\xbd"}}), 0);
+}
+
+TEST_F(MetricsText, CountsFailuresByReasonAndRefusedRetries) {
+  first.services[0]->failures[static_cast<std::size_t>(Reason::max_requests)].add(2);
+  second.services[0]->failures[static_cast<std::size_t>(Reason::max_requests)].add();
+  first.local.failures[static_cast<std::size_t>(Reason::no_route)].add(4);
+  second.services[1]->retries_refused[static_cast<std::size_t>(RetryRefusal::budget)].add(5);
+  const Exposition exposition(text());
+  const char* const failures = "telltale_request_failures_total";
+  EXPECT_EQ(exposition.value(failures, {{"service", "shop"}, {"reason", "max_requests"}}), 3);
+  EXPECT_EQ(exposition.value(failures, {{"service", ""}, {"reason", "no_route"}}), 4);
+  EXPECT_EQ(exposition.value(failures, {{"service", "api"}, {"reason", "internal"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_retries_refused_total", {{"service", "api"}, {"reason", "budget"}}), 5);
+}
+
+TEST_F(MetricsText, TellsWhatIsInUseOfConfiguredLimits) {
+  conf::Service limited;
+  limited.name = "limited";
+  limited.circuit_breakers.max_connections = 10;
+  limited.circuit_breakers.max_retries = 2;
+  built = std::make_unique<test::Built>(std::vector{limited});
+  CircuitBreaker& breaker = built->services[0]->breaker();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(breaker.connections.take(10));
+  EXPECT_TRUE(breaker.pending.take(1024));
+  const Exposition exposition(text());
+  const char* const in_use = "telltale_circuit_breaker_in_use";
+  EXPECT_EQ(exposition.value(in_use, {{"service", "limited"}, {"limit", "max_connections"}}), 3);
+  EXPECT_EQ(exposition.value(in_use, {{"service", "limited"}, {"limit", "max_pending"}}), 1);
+  EXPECT_EQ(exposition.value(in_use, {{"service", "limited"}, {"limit", "max_retries"}}), 0);
+  EXPECT_EQ(exposition.series_count(in_use), 3u) << "max_requests is not limited";
 }
 
 TEST_F(MetricsText, EndpointsOfOneNameMakeOneSeries) {
