@@ -12,6 +12,12 @@ find_library(RE2_LIBRARY re2 REQUIRED)
 add_library(re2 UNKNOWN IMPORTED)
 set_target_properties(re2 PROPERTIES IMPORTED_LOCATION ${RE2_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${RE2_INCLUDE})
 
+# Nor does its c-ares.
+find_path(CARES_INCLUDE ares.h REQUIRED)
+find_library(CARES_LIBRARY cares REQUIRED)
+add_library(c-ares UNKNOWN IMPORTED)
+set_target_properties(c-ares PROPERTIES IMPORTED_LOCATION ${CARES_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${CARES_INCLUDE})
+
 # Debian ships llhttp as sources (package node-llhttp).
 find_path(LLHTTP_INCLUDE llhttp/llhttp.h PATHS /usr/share/include REQUIRED)
 find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp REQUIRED)

@@ -62,7 +62,7 @@ class TrackingCheck {
   void report_missing(std::size_t service);
   bool check_circle(std::size_t service);
   void check_counterparts(std::size_t service, const Service& tracked);
-  void check_list(std::string path, const YamlNode* list, const std::vector<Endpoint>& endpoints,
+  void check_list(const std::string& path, const YamlNode* list, const std::vector<Endpoint>& endpoints,
                   const Verdicts& verdicts, const std::string& tracked);
   void report(const YamlNode& place, std::string path, const std::string& who, const std::string& tracked);
 
@@ -114,7 +114,7 @@ void TrackingCheck::report(const YamlNode& place, std::string path, const std::s
                      "a node there of the same name, else one or an endpoint of the same address");
 }
 
-void TrackingCheck::check_list(std::string path, const YamlNode* list, const std::vector<Endpoint>& endpoints,
+void TrackingCheck::check_list(const std::string& path, const YamlNode* list, const std::vector<Endpoint>& endpoints,
                                const Verdicts& verdicts, const std::string& tracked) {
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     const std::string host = host_of(endpoints[i].address);

@@ -4,6 +4,7 @@
 #include "conf/read.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace telltale::conf {
 namespace {
@@ -38,9 +39,10 @@ void check_lists(ObjectReader& reader) {
 }
 
 void check_names(ObjectReader& reader, const std::vector<Node>& nodes, const Service& conf) {
+  std::unordered_set<std::string_view> taken;
+  for (const Node& each : conf.nodes) taken.insert(each.name);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].name.empty() || std::ranges::find(conf.nodes, nodes[i].name, &Node::name) == conf.nodes.end())
-      continue;
+    if (nodes[i].name.empty() || !taken.contains(nodes[i].name)) continue;
     const Path list(reader.path(), "nodes");
     reader.context().diagnostics.error(
         *reader.value("nodes")->items[i], Path(list, i),

@@ -117,7 +117,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.item();
   out.text("name", listener.name);
   out.address("listen", listener.listen);
-  out.word("protocol", "http");
+  out.choice("protocol", listener.protocol);
   if (!listener.listen.ip) out.text("unix_mode", format_mode(listener.unix_mode));
   out.flag("internal", listener.internal);
   write_client_ip(out, listener.client_ip, model);

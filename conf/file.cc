@@ -21,7 +21,8 @@ FileText read_regular_file(const std::string& path, std::size_t max_octets) {
   if (!file) return {{}, std::strerror(errno)};
   std::string text;
   std::array<char, 16 * 1024> buffer;
-  for (std::size_t size; (size = std::fread(buffer.data(), 1, buffer.size(), file.get())) > 0;) {
+  while (!std::feof(file.get()) && !std::ferror(file.get())) {
+    const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), size);
     if (text.size() > max_octets) return {{}, "more than " + format_size(max_octets)};
   }

@@ -121,11 +121,14 @@ struct Route {
   std::optional<FixedAnswer> respond;
 };
 
+enum class Protocol : std::uint8_t { http, tcp };
+
 struct Listener {
   std::string name;  ///< default: listener-N
   Address listen;
-  unsigned unix_mode = 0660;  ///< permissions of a Unix socket
-  bool internal = false;      ///< for clients within the cluster: Service::internal_traffic_policy applies
+  unsigned unix_mode = 0660;           ///< permissions of a Unix socket
+  Protocol protocol = Protocol::http;  ///< tcp: octets go to and fro as they are; there is one route, to a service
+  bool internal = false;               ///< for clients within the cluster: Service::internal_traffic_policy applies
   ClientIp client_ip;
   ListenerLimits limits;
   ListenerTimeouts timeouts;

@@ -105,6 +105,7 @@ struct Endpoint {
   std::vector<std::string> for_zones, for_nodes;  ///< hints; default: its own zone and node
   /// As in an EndpointSlice (KEP-1669): `serving` says what its readiness probe says, whether terminating or not.
   bool serving = true, terminating = false;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 struct Node {
@@ -115,6 +116,7 @@ struct Node {
   std::uint32_t weight = 1;
   std::optional<std::uint16_t> health_port;  ///< overrides health.port for this node
   std::vector<Endpoint> endpoints;           ///< traffic goes straight to these if there are any
+  friend bool operator==(const Node&, const Node&) = default;
 };
 
 // ---- surviving ----

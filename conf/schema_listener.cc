@@ -269,7 +269,13 @@ constexpr Field listener_fields[] = {
      .type = Type::address,
      .meaning = "Where to listen. `:8080` is every interface, IPv6 and IPv4; port 0 takes a free one.",
      .required = true},
-    {.name = "protocol", .type = Type::word, .words = "http", .fallback = "http", .meaning = "HTTP/1.1 and 1.0."},
+    {.name = "protocol",
+     .type = Type::word,
+     .words = "http|tcp",
+     .fallback = "http",
+     .meaning = "`http`: HTTP/1.1 and 1.0. `tcp`: connections go to the one `service` as they are; who the client is, "
+                "is told by a "
+                "PROXY header or the source address alone. While nobody may be chosen, connections are refused."},
     {.name = "unix_mode", .type = Type::mode, .fallback = "\"0660\"", .meaning = "Permissions of a Unix socket."},
     {.name = "internal",
      .type = Type::boolean,

@@ -100,8 +100,8 @@ constexpr Field service_timeouts_fields[] = {
      .min = 0,
      .max = day,
      .fallback = "0s",
-     .meaning = "From the head of the request to the end of the response, tries and all: 504, or it is cut. 0s: no "
-                "limit."},
+     .meaning = "From the head of the request to the end of the response, tries and all: 504, or it is cut. Not of a "
+                "tunnel: there only `idle` counts. 0s: no limit."},
 };
 constexpr Field retries_fields[] = {
     {.name = "attempts",
@@ -115,7 +115,8 @@ constexpr Field retries_fields[] = {
      .words = "connect_failure|reset|timeout",
      .fallback = "[connect_failure]",
      .meaning = "What is tried again. `connect_failure`: nothing was sent. `reset`: the connection ended before a "
-                "response; `timeout`: none came in time; both only for idempotent requests without a body."},
+                "response; `timeout`: none came in time; both only for idempotent requests of which no body was begun. "
+                "After a failed connect only another endpoint is tried; else the same one if there is no other."},
     {.name = "statuses",
      .type = Type::statuses,
      .fallback = "[]",

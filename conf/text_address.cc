@@ -48,11 +48,11 @@ Parsed<Address> parse_address(std::string_view text) {
 }
 
 Parsed<Address> parse_socket(std::string_view text) {
+  constexpr std::string_view hint = "a port as 32122, or an address as 10.0.0.11:32122";
   if (parse_integer(text).value) return parse_address(":" + std::string(text));
   auto address = parse_address(text);
-  if (address.value && !address.value->ip) {
-    return {{}, "is not an IP address and port", "a port as 32122, or an address as 10.0.0.11:32122"};
-  }
+  if (address.value && !address.value->ip) return {{}, std::string(not_an_address), std::string(hint)};
+  if (address.hint == address_hint) address.hint = hint;
   return address;
 }
 
@@ -92,7 +92,11 @@ Parsed<std::string> parse_host(std::string_view text) {
   if (ip_port && !text.starts_with(':')) return with_port(ip_port->address.to_string(), ip_port->port);
   const auto backend = parse_backend(text).value;
   if (backend && backend->dns) return with_port(backend->dns->name, backend->dns->port);
-  return {{}, "is not an IP address or host name", "like 10.0.0.11, 2001:db8::11 or node-a.internal"};
+  const bool bracketed = text.starts_with('[') && is_host(text);
+  return {{},
+          "is not an IP address or host name",
+          bracketed ? "write " + quote(text.substr(1, text.size() - 2))
+                    : "like 10.0.0.11, 2001:db8::11 or node-a.internal"};
 }
 
 Parsed<net::Cidr> parse_cidr(std::string_view text) {

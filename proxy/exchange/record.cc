@@ -6,6 +6,7 @@ namespace telltale::proxy {
 void Exchange::finish() {
   const std::size_t status_class = status_ / 100 < metrics_->responses.size() ? status_ / 100 : 0;
   metrics_->responses[status_class].add();
+  if (failure_) metrics_->failures[static_cast<std::size_t>(reason_of(failure_))].add();
   metrics_->request_duration.observe(worker_.loop.now() - began_);  // to the pass: far finer than its buckets
   if (worker_.access_log != nullptr) write_record();
   if (worker_.recorder != nullptr) record_for_explain();
@@ -64,7 +65,7 @@ void Exchange::write_record() {
   record.tries = tries_;
   record.reused_connection = tries_ > 0 && !connecting_;
   record.failure = failure_;
-  const std::string detail = failure_ ? failure_.error.message() : std::string();
+  const std::string detail = describe(failure_);
   record.failure_detail = detail;
   worker_.access_log->write(record);
 }

@@ -147,6 +147,7 @@ void HealthChecker::Impl::finish(std::size_t i, ProbeResult result) {
   watched.running = false;
   schedule_.set(i, std::max(watched.began + jittered(watched.target.health.interval), SteadyClock::now()));
   arm();
+  result.began = watched.began;
   if (options_.on_probe) options_.on_probe(watched.target, result);
   if (!stopped_ && judge(watched, std::move(result))) mark_changed(watched.target);
 }

@@ -10,6 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -44,29 +45,56 @@ constexpr std::string_view index_html =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>telltale</title><h1>telltale " TELLTALE_VERSION
     "</h1><ul>"
     "<li><a href=\"/livez\">/livez</a> the process turns"
-    "<li><a href=\"/readyz\">/readyz</a> it should be given traffic"
+    "<li><a href=\"/readyz\">/readyz</a> it should be given traffic; ?verbose lists the checks"
     "<li><a href=\"/metrics\">/metrics</a> Prometheus text"
     "<li><a href=\"/services\">/services</a> nodes, endpoints and their health, JSON"
     "<li><a href=\"/explain\">/explain?last=N</a> who the clients of the last requests are, and why; "
     "/explain/ID one of them; format=text for people"
     "</ul></html>\n";
 
-Page ready_page(const AdminSource& source) {
-  std::string why_not;
-  if (source.ready(why_not)) return {.body = "ready\n"};
-  return {.status = http::status::service_unavailable, .body = "not ready: " + why_not + "\n"};
+/// Whether the query is, or has among its parameters, this one.
+bool has_parameter(std::string_view query, std::string_view name) {
+  for (std::string_view rest = query; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view parameter = rest.substr(0, end);
+    if (parameter.substr(0, parameter.find('=')) == name) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
 }
 
-Page live_page(const AdminSource&) { return {.body = "live\n"}; }
-Page metrics_page(const AdminSource& source) {
+Page ready_page(const AdminSource& source, std::string_view query) {
+  const std::vector<ReadyCheck> checks = source.ready();
+  std::string list, problems;
+  for (const ReadyCheck& check : checks) {
+    const bool right = check.problem.empty();
+    list.append(right ? "[+]" : "[-]").append(check.name).append(right ? " ok" : " failed: " + check.problem) += '\n';
+    if (!right) problems.append(problems.empty() ? "" : "; ").append(check.problem);
+  }
+  Page page;
+  if (!problems.empty()) page.status = http::status::service_unavailable;
+  if (has_parameter(query, "verbose")) {
+    page.body = list + (problems.empty() ? "readyz check passed\n" : "readyz check failed\n");
+  } else {
+    page.body = problems.empty() ? "ready\n" : "not ready: " + problems + "\n";
+  }
+  return page;
+}
+
+Page live_page(const AdminSource&, std::string_view) { return {.body = "live\n"}; }
+Page metrics_page(const AdminSource& source, std::string_view) {
   return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = source.metrics()};
 }
-Page services_page(const AdminSource& source) { return {.type = "application/json", .body = source.services()}; }
-Page index_page(const AdminSource&) { return {.type = "text/html; charset=utf-8", .body = std::string(index_html)}; }
+Page services_page(const AdminSource& source, std::string_view) {
+  return {.type = "application/json", .body = source.services()};
+}
+Page index_page(const AdminSource&, std::string_view) {
+  return {.type = "text/html; charset=utf-8", .body = std::string(index_html)};
+}
 
 constexpr struct {
   std::string_view path;
-  Page (*make)(const AdminSource&);
+  Page (*make)(const AdminSource&, std::string_view query);
 } pages[] = {
     {"/", index_page},       {"/livez", live_page},      {"/healthz", live_page},
     {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
@@ -116,9 +144,10 @@ std::optional<ExplainQuery> explain_query(const AdminSource& source, const Reque
 }
 
 Page find_page(const AdminSource& source, std::string_view target) {
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::size_t end = std::min(target.find('?'), target.size());
+  const std::string_view path = target.substr(0, end), query = target.substr(std::min(end + 1, target.size()));
   for (const auto& page : pages) {
-    if (page.path == path) return page.make(source);
+    if (page.path == path) return page.make(source, query);
   }
   return {.status = http::status::not_found, .body = "no such page\n"};
 }

@@ -7,6 +7,7 @@
 #include "proxy/observe/log.h"
 #include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
+#include "proxy/server/service_health.h"
 
 #include <boost/asio/post.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -25,6 +26,8 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::chrono::seconds source_interval{5};
+/// A name that nobody answers for must not keep the rest from being served.
+constexpr std::chrono::seconds max_wait_for_names{5};
 
 /// Who may connect to the listener without being a client: see source_loss.h.
 std::unordered_set<net::IpAddress> infrastructure_of(const conf::Model& model, const conf::Listener& listener,
@@ -72,7 +75,9 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   std::vector<std::vector<ListenSocket>> sockets(worker_count(*model_));
   bind_listeners(sockets, sockets.size());
   const KeyFiles::KeySets keys = key_files_.take_keys();
+  health_ports_ = std::make_unique<HealthPorts>(control_, snapshot_->services);
   auto services = directory_->first_updates();
+  for (std::size_t service = 0; service < services.front().size(); ++service) service_published(service);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     workers_.push_back(
         std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(), std::move(services[i]), keys));
@@ -83,6 +88,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
 
 Server::~Server() {
   for (auto& worker : workers_) worker->stop();
+  for (auto& worker : workers_) worker->join();  // they wake one another: none may go while another one runs
   for (const auto& listener : model_->listeners) {
     if (!listener.listen.ip) ::unlink(listener.listen.unix_path.c_str());
   }
@@ -107,10 +113,20 @@ void Server::build_services() {
   for (const auto& conf : model_->services) services.push_back(std::make_shared<Service>(conf, services.size()));
   directory_ = std::make_unique<Directory>(control_, services, Location{model_->node_name, model_->zone},
                                            worker_count(*model_), random_64());
+  discovery_ = std::make_unique<Discovery>(
+      control_, model_->dns, model_->services,
+      [this](std::size_t service, Members members) { use_members(service, std::move(members)); });
   for (const auto& service : services) {
-    directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
+    const std::size_t i = service->index();
+    directory_->begin_with(
+        i, discovery_->follows(i) ? discovery_->initial(i) : Members{service->conf().nodes, service->conf().endpoints});
   }
+  directory_->on_publish([this](std::size_t service) { service_published(service); });
+  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_);
+  ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
+                                       [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
+  options.on_probe = [this](const ProbeTarget& target, const ProbeResult& result) { ejector_->probed(target, result); };
   options.on_affected = [this](const std::vector<std::size_t>& affected) {
     for (const std::size_t service : affected) directory_->refresh(service);
   };
@@ -205,9 +221,9 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
 
 void Server::start_admin() {
   if (!model_->admin.listen) return;
-  AdminSource source{.ready = [this](std::string& why_not) { return ready(why_not); },
+  AdminSource source{.ready = [this] { return ready(); },
                      .metrics = [this] { return metrics_text(); },
-                     .services = [this] { return render_services(snapshot_->services); },
+                     .services = [this] { return render_services(snapshot_->services, statuses()); },
                      .explain = {}};
   if (model_->admin.explain_requests > 0) {
     source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
@@ -218,21 +234,30 @@ void Server::start_admin() {
   spdlog::info("admin on {}", admin_->local_address().to_string());
 }
 
-/// Configuration loaded, workers up, some service has an endpoint that may serve, not draining.
-bool Server::ready(std::string& why_not) const {
-  if (phase_ != Phase::serving) {
-    why_not = "draining";
-    return false;
+std::vector<ReadyCheck> Server::ready() const {
+  return ready_checks(*directory_, {.workers = workers_.size(),
+                                    .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
+                                    .draining = phase_ > Phase::serving});
+}
+
+std::vector<ServiceStatus> Server::statuses() const {
+  auto all = service_statuses(*directory_, *ejector_);
+  for (std::size_t service = 0; service < all.size(); ++service) {
+    if (discovery_->follows(service)) all[service].discovery = discovery_->describe(service);
   }
-  if (snapshot_->services.empty()) return true;
-  for (const auto& service : snapshot_->services) {
-    for (const auto& endpoint : service->set().endpoints) {
-      const HealthState state = endpoint->state();
-      if (state == HealthState::healthy || state == HealthState::unknown) return true;
-    }
-  }
-  why_not = "no service has an endpoint that is fit to serve";
-  return false;
+  return all;
+}
+
+/// Who serves for it has changed, or is known for the first time.
+void Server::use_members(std::size_t service, Members members) {
+  directory_->use(service, std::move(members));
+  checker_->update(directory_->probe_targets());
+}
+
+/// Who may be chosen for it was found out anew.
+void Server::service_published(std::size_t service) {
+  health_ports_->set_local_endpoints(service, local_endpoints(*directory_, service));
+  selection_log_->published(service);
 }
 
 std::string Server::metrics_text() const {
@@ -245,7 +270,7 @@ std::string Server::metrics_text() const {
   std::vector<SourceLoss> source_loss;
   source_loss.reserve(source_loss_.size());
   for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
-  return render_metrics(metrics, names, snapshot_->services, source_loss);
+  return render_metrics(metrics, names, snapshot_->services, source_loss, statuses(), discovery_->counts());
 }
 
 void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
@@ -292,16 +317,29 @@ void Server::run() {
   directory_->start([this](std::size_t worker, std::size_t service, ServiceUpdate update) {
     workers_[worker]->update(service, std::move(update));
   });
+  ejector_->start();
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
-  for (auto& worker : workers_) worker->start();
-  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   wait_for_signal();
-  watch_sources();
-  spdlog::info("ready: {} workers", workers_.size());
+  timer_.expires_after(max_wait_for_names);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) serve();
+  });
+  discovery_->start([this] { serve(); });
   control_.run();
   for (auto& worker : workers_) worker->join();
   block_signals();
+}
+
+/// Whoever connected until now has waited in the queue of the listening socket.
+void Server::serve() {
+  if (phase_ != Phase::starting) return;
+  phase_ = Phase::serving;
+  timer_.cancel();
+  for (auto& worker : workers_) worker->start();
+  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  watch_sources();
+  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
 }
 
 void Server::wait_for_signal() {
@@ -328,9 +366,11 @@ void Server::on_signal(int signal) {
   }
 }
 
-/// 503 on /readyz first, so that whoever balances in front of us sends no more; still serving what comes.
+/// 503 on /readyz and at the health ports first, so that whoever balances in front of us sends no more; still serving
+/// what comes.
 void Server::drain() {
   phase_ = Phase::draining;
+  health_ports_->drain();
   spdlog::info("draining: ready answers 503, listening for {} ms more", model_->drain.delay.count());
   for (auto& worker : workers_) worker->begin_drain();
   timer_.expires_after(model_->drain.delay);
@@ -341,6 +381,7 @@ void Server::drain() {
 
 void Server::close_listeners() {
   phase_ = Phase::closing;
+  health_ports_->drain();
   busy_workers_ = workers_.size();
   timer_.expires_after(model_->drain.grace);
   timer_.async_wait([this](boost::system::error_code error) {
@@ -366,10 +407,14 @@ void Server::stop() {
   timer_.cancel();
   source_timer_.cancel();
   signals_.cancel();
+  discovery_->stop();
   checker_->stop();
+  ejector_->stop();
   directory_->stop();
+  selection_log_->stop();
   key_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
+  health_ports_->stop();
   if (admin_ != nullptr) admin_->stop();
   for (auto& worker : workers_) worker->stop();
   control_.stop();

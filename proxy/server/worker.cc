@@ -15,7 +15,7 @@ std::uint64_t random_64() {
 Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
                std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
                const KeyFiles::KeySets& keys)
-    : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
+    : counts_(counts), table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
   context_.access_log = std::move(access_log);
@@ -33,7 +33,8 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   context_.next_connection_number = random_64();
 
   for (const auto& service : snapshot->services) {
-    context_.services.push_back(std::make_unique<LocalService>(service, *context_.metrics->services[service->index()]));
+    context_.services.push_back(
+        std::make_unique<LocalService>(context_.loop, service, *context_.metrics->services[service->index()]));
     context_.services.back()->update(std::move(services[service->index()]));
   }
   for (std::size_t i = 0; i < sockets.size(); ++i) {
@@ -71,7 +72,9 @@ void Worker::join() {
 void Worker::run() {
   try {
     for (auto& listener : listeners_) listener->start();
+    counts_.workers_running.fetch_add(1, std::memory_order_relaxed);
     context_.loop.run();
+    counts_.workers_running.fetch_sub(1, std::memory_order_relaxed);
     // What a grace period did not see end is cut here, on its own thread.
     for (auto& service : context_.services) service->close_idle();
     context_.loop.abort_all();
@@ -111,8 +114,10 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 void Worker::update(std::size_t service, ServiceUpdate update) {
-  context_.loop.post(
-      [this, service, update = std::move(update)]() mutable { context_.services[service]->update(std::move(update)); });
+  context_.loop.post([this, service, update = std::move(update)]() mutable {
+    context_.services[service]->update(std::move(update));
+    for (auto& listener : listeners_) listener->follow(service);
+  });
 }
 
 void Worker::reopen_access_log() {

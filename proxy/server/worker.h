@@ -22,6 +22,7 @@ std::uint64_t random_64();
 /// What the workers of one process have in common: relaxed atomics, touched once a connection, not once a request.
 struct SharedCounts {
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> workers_running{0};
   std::deque<std::atomic<std::size_t>> listener_connections;  ///< by listener
   forwarding::ObfuscationKey obfuscation_key{random_64(), random_64()};
 };
@@ -61,6 +62,7 @@ class Worker {
  private:
   void run();
 
+  SharedCounts& counts_;
   WorkerContext context_;
   ConnectionTable table_;
   Http1TransactionPool transactions_;

@@ -29,7 +29,7 @@ Directory::Directory(boost::asio::io_context& io, std::vector<std::shared_ptr<Se
       timer_(io),
       schedule_(sets_.services().size()),
       not_before_(sets_.services().size()),
-      reasons_(sets_.services().size()) {
+      chosen_(sets_.services().size()) {
   for (std::size_t i = 0; i < workers; ++i) seeds_.push_back(seed + i);
 }
 
@@ -53,10 +53,10 @@ std::vector<ServiceUpdate> Directory::make_updates(std::size_t service) {
     for (std::size_t worker = 0; worker < updates.size(); ++worker) {
       updates[worker].by_traffic[kind] = {std::move(balancers[worker]), selection.reason, eligible};
     }
-    reasons_[service][kind] = selection.reason;
+    chosen_[service][kind] = {selection.reason, eligible, selection.candidates.size()};
     again = std::min(again, selection.again);
     if (!tells_traffic_apart(of.conf())) {
-      reasons_[service].fill(selection.reason);
+      chosen_[service].fill(chosen_[service][kind]);
       break;
     }
   }
@@ -66,7 +66,7 @@ std::vector<ServiceUpdate> Directory::make_updates(std::size_t service) {
 
 std::vector<std::vector<ServiceUpdate>> Directory::first_updates() {
   std::vector<std::vector<ServiceUpdate>> by_worker(seeds_.size());
-  for (std::size_t service = 0; service < reasons_.size(); ++service) {
+  for (std::size_t service = 0; service < chosen_.size(); ++service) {
     auto updates = make_updates(service);
     for (std::size_t worker = 0; worker < updates.size(); ++worker) {
       by_worker[worker].push_back(std::move(updates[worker]));
@@ -126,8 +126,9 @@ void Directory::on_time() {
   arm();
 }
 
-SelectionReason Directory::reason(std::size_t service, TrafficKind traffic) const {
-  return reasons_[service][static_cast<std::size_t>(traffic)];
+bool Directory::is_eligible(std::size_t service, TrafficKind traffic, const Endpoint& endpoint) const {
+  const auto& eligible = *chosen(service, traffic).eligible;
+  return endpoint.index < eligible.size() && eligible[endpoint.index];
 }
 
 }  // namespace telltale::proxy

@@ -7,8 +7,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace telltale::proxy {
@@ -42,7 +45,10 @@ class Directory {
   const std::vector<std::shared_ptr<Service>>& services() const { return sets_.services(); }
   std::vector<ProbeTarget> probe_targets() const { return sets_.probe_targets(); }
   /// Of the last publication.
-  SelectionReason reason(std::size_t service, TrafficKind traffic) const;
+  SelectionReason reason(std::size_t service, TrafficKind traffic) const { return chosen(service, traffic).reason; }
+  /// Who may be chosen, by Endpoint::index; likewise.
+  bool is_eligible(std::size_t service, TrafficKind traffic, const Endpoint& endpoint) const;
+  std::size_t eligible_count(std::size_t service, TrafficKind traffic) const { return chosen(service, traffic).count; }
   const Location& location() const { return location_; }
   /// After each publication of a service: for health ports and others who answer for it. Set before start().
   void on_publish(std::function<void(std::size_t service)> listener) { on_publish_ = std::move(listener); }
@@ -50,6 +56,15 @@ class Directory {
  private:
   using SteadyClock = Schedule::Time::clock;
 
+  /// What the last publication said of one kind of traffic.
+  struct Chosen {
+    SelectionReason reason = SelectionReason::no_endpoint;
+    std::shared_ptr<const std::vector<bool>> eligible = std::make_shared<std::vector<bool>>();
+    std::size_t count = 0;
+  };
+  const Chosen& chosen(std::size_t service, TrafficKind traffic) const {
+    return chosen_[service][static_cast<std::size_t>(traffic)];
+  }
   std::vector<ServiceUpdate> make_updates(std::size_t service);
   void publish(std::size_t service);
   void arm();
@@ -61,9 +76,9 @@ class Directory {
   Publish publish_;
   std::function<void(std::size_t)> on_publish_;
   boost::asio::steady_timer timer_;
-  Schedule schedule_;                                                // of services that are to be published
-  std::vector<SteadyClock::time_point> not_before_;                  // by service
-  std::vector<std::array<SelectionReason, traffic_kinds>> reasons_;  // by service
+  Schedule schedule_;                                      // of services that are to be published
+  std::vector<SteadyClock::time_point> not_before_;        // by service
+  std::vector<std::array<Chosen, traffic_kinds>> chosen_;  // by service
   bool stopped_ = false;
 };
 

@@ -50,6 +50,10 @@ class Tracked {
     return find_host(node.host);
   }
   std::shared_ptr<HealthVerdict> find(const conf::Address& address) const { return find_host(host_of(address)); }
+  std::shared_ptr<HealthVerdict> find(const std::string& node_name, const conf::Address& address) const {
+    if (auto verdict = in(by_name_, node_name)) return verdict;
+    return find(address);
+  }
 
  private:
   using Map = std::unordered_map<std::string, std::shared_ptr<HealthVerdict>>;
@@ -164,7 +168,11 @@ void EndpointSets::Builder::add_endpoint(const conf::Endpoint& conf, std::shared
   endpoint->node = std::move(node);
   const auto& health = service_.conf().health;
   if (tracked_) {
-    if (!endpoint->node || !endpoint->node->verdict) endpoint->verdict = tracked_->find(conf.address);
+    if (!endpoint->node) {
+      endpoint->verdict = tracked_->find(conf.address);
+    } else if (!endpoint->node->verdict) {
+      endpoint->verdict = tracked_->find(endpoint->node->name, conf.address);
+    }
   } else if (health && !(endpoint->node && endpoint->node->verdict)) {
     conf::Address target = conf.address;
     if (target.ip && health->port) target.ip->port = *health->port;

@@ -11,6 +11,7 @@ namespace telltale::proxy {
 struct Members {
   std::vector<conf::Node> nodes;
   std::vector<conf::Endpoint> endpoints;
+  friend bool operator==(const Members&, const Members&) = default;
 };
 
 }  // namespace telltale::proxy

@@ -31,6 +31,15 @@ bool serves_while_terminating(const Endpoint& endpoint) {
 
 bool is_unknown(const Endpoint& endpoint) { return endpoint.state() == HealthState::unknown; }
 
+/// Whether traffic is kept to the endpoints of our own node.
+bool keeps_to_our_node(const conf::Service& conf, const Location& location, TrafficKind traffic) {
+  return policy_for(conf, traffic) == conf::TrafficPolicy::local && !location.node_name.empty();
+}
+
+bool is_of_our_node(const Endpoint& endpoint, const Location& location) {
+  return endpoint.node && endpoint.node->name == location.node_name;
+}
+
 /// The endpoints with the smallest priority number of those of which `fits` is true.
 template <class Fits>
 Endpoints first_priority(const Endpoints& all, Fits fits) {
@@ -98,13 +107,13 @@ std::string_view to_string(SelectionReason reason) { return reason_names[static_
 
 Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, const Location& location,
                            TrafficKind traffic, Time now) {
-  const bool only_ours = policy_for(conf, traffic) == conf::TrafficPolicy::local && !location.node_name.empty();
+  const bool only_ours = keeps_to_our_node(conf, location, traffic);
   const bool from_probe = conf.health && conf.health->weight_from_probe;
   Selection selection;
   Endpoints all;
   for (const auto& endpoint : set.endpoints) {
     if (endpoint->effective_weight(from_probe) <= 0) continue;
-    if (only_ours && (!endpoint->node || endpoint->node->name != location.node_name)) {
+    if (only_ours && !is_of_our_node(*endpoint, location)) {
       selection.reason = SelectionReason::no_local_endpoint;
       continue;
     }
@@ -123,6 +132,19 @@ Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, co
     break;
   }
   return selection;
+}
+
+bool is_last_candidate(const conf::Service& conf, const EndpointSet& set, const Location& location, TrafficKind traffic,
+                       const Endpoint& endpoint) {
+  const bool only_ours = keeps_to_our_node(conf, location, traffic);
+  const bool from_probe = conf.health && conf.health->weight_from_probe;
+  const auto may_be_chosen = [&](const Endpoint& each) {
+    if (each.effective_weight(from_probe) <= 0 || (only_ours && !is_of_our_node(each, location))) return false;
+    return is_ready(each) || is_unknown(each) || serves_while_terminating(each);
+  };
+  return may_be_chosen(endpoint) && std::ranges::none_of(set.endpoints, [&](const auto& each) {
+           return each->id != endpoint.id && may_be_chosen(*each);
+         });
 }
 
 }  // namespace telltale::proxy

@@ -2,6 +2,8 @@
 
 #include "conf/model.h"
 #include "proxy/upstream/affinity_table.h"
+#include "proxy/upstream/circuit_breaker.h"
+#include "proxy/upstream/connection_line.h"
 #include "proxy/upstream/endpoint.h"
 
 #include <cstddef>
@@ -25,6 +27,10 @@ class Service {
   std::size_t index() const { return index_; }
   /// null: no session affinity. Any thread.
   AffinityTable* affinity() const { return affinity_.get(); }
+  /// What is in use of its limits. Any thread.
+  CircuitBreaker& breaker() { return breaker_; }
+  const CircuitBreaker& breaker() const { return breaker_; }
+  ConnectionLines& lines() { return lines_; }
 
   /// An endpoint failed as often in a row as conf::Ejection says. Any thread.
   void report_failing(std::uint64_t endpoint_id, std::string_view why) const {
@@ -44,6 +50,8 @@ class Service {
   conf::Service conf_;
   std::size_t index_;
   std::unique_ptr<AffinityTable> affinity_;
+  CircuitBreaker breaker_;
+  ConnectionLines lines_;
   std::function<void(std::uint64_t, std::string)> on_failing_;
   std::shared_ptr<const EndpointSet> set_ = std::make_shared<EndpointSet>();
 };

@@ -174,7 +174,7 @@ TEST(EndpointsFile, IsCheckedWithTheConfiguration) {
   const std::string bad = folder.write("bad.json", "{\"endpoints\": [\"10.0.0.1\", {}]}");
   std::string text = "listeners: [{listen: ':80', routes: [{respond: {}}]}]\nservices:\n";
   for (const std::string& file : {good, twice, bad, folder.path() + "/missing"}) {
-    text += "- {name: '" + file + "', endpoints_file: '" + file + "'}\n";
+    text.append("- {name: '").append(file).append("', endpoints_file: '").append(file).append("'}\n");
   }
   const LoadResult result = load_text(text);
   ASSERT_TRUE(result.model) << "loading opens none of them" << render(result, "x");

@@ -13,6 +13,10 @@ std::string with_health(std::string_view fields) {
 }
 
 TEST(Loader, ReportsProbes) {
+  const auto managing = [](const std::string& place, const std::string& name) {
+    return std::string(place).append(": error: services[0].health.headers.").append(name).append(": \"").append(name) +
+           "\" cannot be sent: it manages the connection or the body";
+  };
   const Case cases[] = {
       {"its defaults", with_service("endpoints: [10.0.0.1:80], health: "), {}},
       {"no tcp and no grpc is http", with_health("tcp: false, grpc: false, strict: true"), {}},
@@ -49,22 +53,16 @@ TEST(Loader, ReportsProbes) {
        with_health("http: /x, tls: {}"),
        {"4:16: error: services[0].health.tls: is only for a probe by `https`"}},
       {"headers that are not the probe's to have",
-       with_health("headers: {Host: a, connection: close, Content_Length: 1, transfer-encoding: a, 'X Y': b, X-A: 1, "
-                   "x_a: 2, X-B: \"a\\nb\", X-C: é, X-D: []}"),
+       with_health("headers: {Host: a,\nTe: b,\nContent_Length: 1,\ntransfer-encoding: c}"),
        {"4:11: error: services[0].health.headers.Host: \"Host\" cannot be sent: `host` writes it",
-        "4:20: error: services[0].health.headers.connection: \"connection\" cannot be sent: it manages the connection "
-        "or "
-        "the body",
-        "4:39: error: services[0].health.headers.Content_Length: \"Content_Length\" cannot be sent: it manages the "
-        "connection or the body",
-        "4:58: error: services[0].health.headers.transfer-encoding: \"transfer-encoding\" cannot be sent: it manages "
-        "the "
-        "connection or the body",
-        "4:80: error: services[0].health.headers.\"X Y\": \"X Y\" is not a header name",
-        "4:98: error: services[0].health.headers.x_a: \"x_a\" is given twice",
-        "4:111: error: services[0].health.headers.X-B: \"a\\nb\" has control characters",
-        "4:124: error: services[0].health.headers.X-C: \"é\" is not in ASCII",
-        "4:133: error: services[0].health.headers.X-D: text is wanted here, not a list"}},
+        managing("5:1", "Te"), managing("6:1", "Content_Length"), managing("7:1", "transfer-encoding")}},
+      {"headers that cannot be",
+       with_health("headers: {'X Y': b, X-A: 1, x_a: 2, X-B: \"a\\nb\", X-C: é, X-D: []}"),
+       {"4:11: error: services[0].health.headers.\"X Y\": \"X Y\" is not a header name",
+        "4:29: error: services[0].health.headers.x_a: \"x_a\" is given twice",
+        "4:42: error: services[0].health.headers.X-B: \"a\\nb\" has control characters",
+        "4:55: error: services[0].health.headers.X-C: \"é\" is not in ASCII",
+        "4:64: error: services[0].health.headers.X-D: text is wanted here, not a list"}},
       {"what is expected",
        with_health("expect: {status: [2xx, 600, 300-200], body: '(a'}"),
        {"4:19: error: services[0].health.expect.status[0]: \"2xx\" is neither a status code nor a range of them",

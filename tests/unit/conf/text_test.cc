@@ -171,6 +171,7 @@ TEST(HostText, IsAnAddressOrAName) {
   }
   EXPECT_EQ(parse_host("10.0.0.1:80").hint, "write 10.0.0.1 here and `port: 80` beside it");
   EXPECT_EQ(parse_host("[::1]:80").hint, "write ::1 here and `port: 80` beside it");
+  EXPECT_EQ(parse_host("[::1]").hint, "write \"::1\"");
   EXPECT_EQ(parse_host("node-a:80").hint, "write node-a here and `port: 80` beside it");
 }
 
@@ -226,6 +227,7 @@ TEST(SocketText, IsAPortOrAnAddress) {
   EXPECT_EQ(parse_socket("0").value->to_string(), "[::]:0");
   EXPECT_EQ(parse_socket("10.0.0.1:32122").value->to_string(), "10.0.0.1:32122");
   EXPECT_EQ(parse_socket("65536").problem, "has a bad port");
+  EXPECT_EQ(parse_socket("web").hint, "a port as 32122, or an address as 10.0.0.11:32122");
   EXPECT_EQ(parse_socket("unix:/x").problem, "is not an IP address and port");
   EXPECT_EQ(parse_socket("node-a:80").problem, "is a host name; this address must be numeric");
 }

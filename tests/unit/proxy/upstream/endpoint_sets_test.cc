@@ -227,6 +227,7 @@ TEST(EndpointSets, ATrackerTakesTheVerdictsOfTheOther) {
   const auto& endpoints = built.set(1).endpoints;
   EXPECT_EQ(built.set(1).nodes[0]->verdict, targets[0].verdict) << "the name first";
   EXPECT_EQ(built.set(1).nodes[1]->verdict, targets[1].verdict) << "then the address";
+  EXPECT_EQ(endpoints[2]->verdict, targets[0].verdict) << "an endpoint by its node's name";
   EXPECT_EQ(endpoints[3]->verdict, targets[2].verdict);
   EXPECT_EQ(built.set(0).endpoints[0]->verdict, targets[2].verdict) << "through another tracker";
   EXPECT_EQ(endpoints[4]->state(), HealthState::unknown);

@@ -83,9 +83,10 @@ class Fixture {
 
   Built built_;
   ServiceMetrics metrics_;
+  EventLoop loop_;
 
  public:
-  LocalService local{built_.services[0], metrics_};
+  LocalService local{loop_, built_.services[0], metrics_};
 };
 
 TEST(LocalService, NobodyServesBeforeTheFirstUpdate) {
@@ -217,7 +218,8 @@ TEST_F(Affinity, AnotherWorkerSendsTheClientToTheSame) {
   conf.name = "s", conf.endpoints = endpoints({1, 2, 3});
   Built built({conf});
   ServiceMetrics metrics;
-  LocalService workers[2] = {{built.services[0], metrics}, {built.services[0], metrics}};
+  EventLoop loop;
+  LocalService workers[2] = {{loop, built.services[0], metrics}, {loop, built.services[0], metrics}};
   for (std::uint32_t i = 0; i < 2; ++i) {
     ServiceUpdate update;
     update.set = built.services[0]->shared_set();

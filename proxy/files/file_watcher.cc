@@ -1,4 +1,4 @@
-#include "proxy/server/file_watcher.h"
+#include "proxy/files/file_watcher.h"
 
 #include <sys/stat.h>
 #include <utility>

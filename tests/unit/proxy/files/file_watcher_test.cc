@@ -1,4 +1,4 @@
-#include "proxy/server/file_watcher.h"
+#include "proxy/files/file_watcher.h"
 
 #include "tests/unit/proxy/observe/temporary_directory.h"
 
