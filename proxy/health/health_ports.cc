@@ -53,7 +53,7 @@ asio::awaitable<Heard> hear(LocalStream& stream, beast::flat_buffer& buffer) {
   Heard heard;
   http::request_parser<http::string_body> parser;
   parser.header_limit(max_head_bytes);
-  parser.body_limit(max_body_bytes);
+  parser.body_limit(boost::none);  // the head decides what becomes of it
   error_code error;
   co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
   if (error) {
@@ -69,8 +69,9 @@ asio::awaitable<Heard> hear(LocalStream& stream, beast::flat_buffer& buffer) {
     heard.refused = head.count(http::field::host) == 0 ? no_host : bad_request;
     co_return heard;
   }
-  // Nobody wants the body; one that waits for a word from us is not waited for.
-  if (head.count(http::field::expect) == 0) {
+  // Nobody wants the body; one that is long, or waits for a word from us, is not waited for.
+  if (head.count(http::field::expect) == 0 && parser.content_length().value_or(0) <= max_body_bytes) {
+    parser.body_limit(max_body_bytes);
     co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
   }
   if (!parser.is_done()) heard.request.keep_alive = false;

@@ -339,7 +339,7 @@ void Server::serve() {
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   watch_sources();
-  spdlog::info("ready: {} workers", workers_.size());
+  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
 }
 
 void Server::wait_for_signal() {

@@ -42,8 +42,11 @@ struct MetricsText : ::testing::Test {
   WorkerMetrics* workers[2] = {&first, &second};
   std::vector<std::string> listeners = {"web", "internal"};
 
-  std::string text() const { return render_metrics(workers, listeners, built->services, source_loss); }
+  std::string text() const { return render_metrics(workers, listeners, built->services, source_loss, statuses); }
   std::vector<SourceLoss> source_loss = {SourceLoss::none, SourceLoss::few_addresses};
+  std::vector<ServiceStatus> statuses = {
+      {.selections = {{{SelectionReason::fit, 2}, {SelectionReason::no_local_endpoint, 0}}}, .ejections = 3},
+      {.selections = {{{SelectionReason::no_endpoint, 0}, {SelectionReason::no_endpoint, 0}}}}};
 };
 
 TEST_F(MetricsText, IsWellFormedWithNothingCounted) {
@@ -80,6 +83,7 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_upstream_connect_failures_total", "counter"},
       {"telltale_retries_total", "counter"},
       {"telltale_no_endpoint_total", "counter"},
+      {"telltale_node_state", "gauge"},
       {"telltale_requests_pending", "gauge"},
       {"telltale_retries_active", "gauge"},
       {"telltale_request_failures_total", "counter"},
@@ -90,6 +94,10 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_dns_names", "gauge"},
       {"telltale_endpoints_file_loads_total", "counter"},
       {"telltale_endpoints_files_not_in_force", "gauge"},
+      {"telltale_service_selection", "gauge"},
+      {"telltale_endpoints_eligible", "gauge"},
+      {"telltale_ejections_total", "counter"},
+      {"telltale_endpoints_ejected", "gauge"},
       {"telltale_access_log_dropped_total", "counter"},
   };
   const Exposition exposition(text());
@@ -204,6 +212,42 @@ TEST_F(MetricsText, EndpointIsInExactlyOneState) {
   EXPECT_EQ(exposition.value("telltale_endpoint_state",
                              {{"service", "api"}, {"node", ""}, {"endpoint", "one"}, {"state", "healthy"}}),
             1);
+}
+
+TEST_F(MetricsText, NodeIsInTheStateThatItsProbeFound) {
+  built->set().nodes[1]->verdict->set(HealthState::draining, "503", std::chrono::system_clock::now());
+  const Exposition exposition(text());
+  const auto value = [&](const char* node, const char* state) {
+    return exposition.value("telltale_node_state", {{"service", "shop"}, {"node", node}, {"state", state}});
+  };
+  EXPECT_EQ(value("node-10.0.0.11", "unknown"), 1);
+  EXPECT_EQ(value("node-10.0.0.12", "draining"), 1);
+  EXPECT_EQ(value("node-10.0.0.12", "unhealthy"), 0);
+  EXPECT_EQ(exposition.series_count("telltale_node_state"), 8u);
+}
+
+TEST_F(MetricsText, SelectionHasOneReasonForEachTraffic) {
+  const Exposition exposition(text());
+  const auto value = [&](const char* service, const char* traffic, const char* reason) {
+    return exposition.value("telltale_service_selection",
+                            {{"service", service}, {"traffic", traffic}, {"reason", reason}});
+  };
+  EXPECT_EQ(value("shop", "external", "fit"), 1);
+  EXPECT_EQ(value("shop", "external", "no_local_endpoint"), 0);
+  EXPECT_EQ(value("shop", "internal", "no_local_endpoint"), 1);
+  EXPECT_EQ(value("api", "internal", "no_endpoint"), 1);
+  EXPECT_EQ(exposition.series_count("telltale_service_selection"), 2u * 2 * 5);
+  EXPECT_EQ(exposition.value("telltale_endpoints_eligible", {{"service", "shop"}, {"traffic", "external"}}), 2);
+  EXPECT_EQ(exposition.value("telltale_endpoints_eligible", {{"service", "shop"}, {"traffic", "internal"}}), 0);
+}
+
+TEST_F(MetricsText, EjectionsAreCountedAndWhoIsOut) {
+  built->set(0).endpoints[1]->passive->ejected = true;
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_ejections_total", {{"service", "shop"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_ejections_total", {{"service", "api"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_endpoints_ejected", {{"service", "shop"}}), 1);
+  EXPECT_EQ(exposition.value("telltale_endpoints_ejected", {{"service", "api"}}), 0);
 }
 
 TEST_F(MetricsText, NamesAreEscapedInLabels) {
@@ -326,6 +370,32 @@ TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
   EXPECT_TRUE(api.at("endpoints").at(0).at("health").is_null());
   EXPECT_TRUE(api.at("endpoints").at(0).at("node").is_null());
   EXPECT_EQ(api.at("endpoints").at(0).at("address").as_string(), "10.0.0.1:1");
+}
+
+TEST_F(MetricsText, ServicesTellWhoMayBeChosenAndWhoIsOut) {
+  PassiveHealth& passive = *built->set(0).endpoints[0]->passive;
+  passive.ejected = true;
+  passive.reason = "5 failures in a row, the last: refused";
+  passive.since = std::chrono::system_clock::time_point(1767225599999ms);
+  passive.until = passive.since + 10s;
+  passive.times = 2;
+  const auto value = boost::json::parse(render_services(built->services, statuses));
+  const auto& shop = value.at(0);
+  EXPECT_EQ(shop.at("selection").at("external").at("reason").as_string(), "fit");
+  EXPECT_EQ(shop.at("selection").at("external").at("eligible").to_number<int>(), 2);
+  EXPECT_EQ(shop.at("selection").at("internal").at("reason").as_string(), "no_local_endpoint");
+  EXPECT_EQ(shop.at("ejections").to_number<int>(), 3);
+  const auto& endpoint = shop.at("endpoints").at(0);
+  EXPECT_EQ(endpoint.at("state").as_string(), "unhealthy");
+  EXPECT_EQ(endpoint.at("reason").as_string(), "ejected: 5 failures in a row, the last: refused");
+  EXPECT_EQ(endpoint.at("since").as_string(), "2025-12-31T23:59:59.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("reason").as_string(), "5 failures in a row, the last: refused");
+  EXPECT_EQ(endpoint.at("ejected").at("since").as_string(), "2025-12-31T23:59:59.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("until").as_string(), "2026-01-01T00:00:09.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("times").to_number<int>(), 2);
+  EXPECT_TRUE(shop.at("endpoints").at(1).at("ejected").is_null());
+  EXPECT_TRUE(value.at(1).at("endpoints").at(0).at("since").is_null());
+  EXPECT_TRUE(value.at(1).at("endpoints").at(0).at("serving").as_bool());
 }
 
 }  // namespace
