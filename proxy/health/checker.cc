@@ -41,6 +41,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
 
   void start();
   void stop();
+  void tell_changes();
 
  private:
   struct Watched {
@@ -188,16 +189,17 @@ void HealthChecker::Impl::announce(const Watched& watched, HealthState before) c
 void HealthChecker::Impl::mark_changed(const ProbeTarget& target) {
   if (stopped_) return;  // by a callback, a moment ago
   if (changed_.empty() && !target.affected.empty()) {
-    asio::post(io_, [self = shared_from_this()] {
-      // Balancers are made anew: once for all changes of a pass.
-      auto& changed = self->changed_;
-      std::sort(changed.begin(), changed.end());
-      changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-      if (self->options_.on_affected) self->options_.on_affected(changed);
-      changed.clear();
-    });
+    asio::post(io_, [self = shared_from_this()] { self->tell_changes(); });
   }
   changed_.insert(changed_.end(), target.affected.begin(), target.affected.end());
+}
+
+/// Balancers are made anew: once for all changes of a pass.
+void HealthChecker::Impl::tell_changes() {
+  auto changed = std::exchange(changed_, {});
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  if (!stopped_ && !changed.empty() && options_.on_affected) options_.on_affected(changed);
 }
 
 SteadyClock::duration HealthChecker::Impl::jittered(conf::Milliseconds interval) {
@@ -214,6 +216,9 @@ HealthChecker::~HealthChecker() { impl_->stop(); }
 void HealthChecker::start() { impl_->start(); }
 
 void HealthChecker::stop() { impl_->stop(); }
+
+void HealthChecker::tell_changes() { impl_->tell_changes(); }
+
 void HealthChecker::update(std::vector<ProbeTarget> targets) {
   impl_->stop();
   impl_ = std::make_shared<Impl>(io_, std::move(targets), options_);

@@ -43,6 +43,8 @@ class HealthChecker {
   /// Idempotent: closes every connection, no callback comes after it. Verdicts stay as they are.
   void stop();
   void update(std::vector<ProbeTarget> targets);
+  /// Calls on_affected now for what has changed by now, instead of a moment later.
+  void tell_changes();
 
  private:
   class Impl;
