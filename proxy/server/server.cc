@@ -115,7 +115,8 @@ void Server::build_services() {
     directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
   }
   directory_->on_publish([this](std::size_t service) { service_published(service); });
-  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_);
+  served_ = served_traffic(*model_);
+  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_, served_);
   ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
                                        [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
@@ -229,9 +230,10 @@ void Server::start_admin() {
 }
 
 std::vector<ReadyCheck> Server::ready() const {
-  return ready_checks(*directory_, {.workers = workers_.size(),
-                                    .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
-                                    .draining = phase_ != Phase::serving});
+  return ready_checks(*directory_, served_,
+                      {.workers = workers_.size(),
+                       .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
+                       .draining = phase_ != Phase::serving});
 }
 
 /// Who may be chosen for it was found out anew.

@@ -2,12 +2,12 @@
 
 #include "conf/model.h"
 #include "proxy/exchange/snapshot.h"
+#include "proxy/files/file_watcher.h"
 #include "proxy/health/checker.h"
 #include "proxy/health/ejector.h"
 #include "proxy/health/health_ports.h"
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/source_loss.h"
-#include "proxy/files/file_watcher.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/selection_log.h"
 #include "proxy/server/worker.h"
@@ -78,6 +78,7 @@ class Server {
   std::shared_ptr<Ejector> ejector_;
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<HealthPorts> health_ports_;
+  ServedTraffic served_;
   std::unique_ptr<SelectionLog> selection_log_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
