@@ -50,6 +50,8 @@ const char* to_string(NameState state) {
       return "stale";
     case NameState::gone:
       return "gone";
+    case NameState::count_:
+      break;
   }
   return "";
 }
@@ -74,9 +76,11 @@ FollowedName::FollowedName(conf::DnsName name, const conf::Dns& conf, HasRoute h
 
 FollowedName::Outcome FollowedName::take(LookupResult result, Time now) {
   settled_ = true;
+  std::string found_as = std::move(result.found_as);
   Found found = find(std::move(result));
   Outcome outcome{.result = found.result};
   if (found.is_fresh) {
+    found_as_ = std::move(found_as);
     use(std::move(found), now, outcome);
   } else if (!is_conclusive(found.result)) {
     keep(found, now, outcome);
@@ -202,6 +206,7 @@ void FollowedName::miss(const Found& found, Time now, Outcome& outcome) {
   outcome.changed = !answer_.empty();
   answer_.clear();
   known_.clear();
+  found_as_.clear();
   if (state_ != NameState::gone) say(outcome, true, error_ + "; nobody serves by this name");
   enter(NameState::gone, now);
 }

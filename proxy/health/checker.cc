@@ -207,12 +207,17 @@ SteadyClock::duration HealthChecker::Impl::jittered(conf::Milliseconds interval)
 }
 
 HealthChecker::HealthChecker(asio::io_context& io, std::vector<ProbeTarget> targets, Options options)
-    : impl_(std::make_shared<Impl>(io, std::move(targets), std::move(options))) {}
+    : io_(io), options_(options), impl_(std::make_shared<Impl>(io, std::move(targets), std::move(options))) {}
 
 HealthChecker::~HealthChecker() { impl_->stop(); }
 
 void HealthChecker::start() { impl_->start(); }
 
 void HealthChecker::stop() { impl_->stop(); }
+void HealthChecker::update(std::vector<ProbeTarget> targets) {
+  impl_->stop();
+  impl_ = std::make_shared<Impl>(io_, std::move(targets), options_);
+  impl_->start();
+}
 
 }  // namespace telltale::proxy

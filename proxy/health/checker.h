@@ -42,9 +42,12 @@ class HealthChecker {
   void start();
   /// Idempotent: closes every connection, no callback comes after it. Verdicts stay as they are.
   void stop();
+  void update(std::vector<ProbeTarget> targets);
 
  private:
   class Impl;
+  boost::asio::io_context& io_;
+  Options options_;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -272,7 +272,8 @@ void write_access_log(PrometheusWriter& writer, Workers workers) {
 }  // namespace
 
 std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services,
-                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses) {
+                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses,
+                           const DiscoveryCounts& discovery) {
   PrometheusWriter writer;
   writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
@@ -288,6 +289,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_failures(writer, rows);
   write_circuit_breakers(writer, services);
   write_states(writer, services, statuses);
+  write_discovery(writer, discovery);
   write_access_log(writer, workers);
   return writer.take();
 }

@@ -26,6 +26,8 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::chrono::seconds source_interval{5};
+/// A name that nobody answers for must not keep the rest from being served.
+constexpr std::chrono::seconds max_wait_for_names{5};
 
 /// Who may connect to the listener without being a client: see source_loss.h.
 std::unordered_set<net::IpAddress> infrastructure_of(const conf::Model& model, const conf::Listener& listener,
@@ -111,8 +113,13 @@ void Server::build_services() {
   for (const auto& conf : model_->services) services.push_back(std::make_shared<Service>(conf, services.size()));
   directory_ = std::make_unique<Directory>(control_, services, Location{model_->node_name, model_->zone},
                                            worker_count(*model_), random_64());
+  discovery_ = std::make_unique<Discovery>(
+      control_, model_->dns, model_->services,
+      [this](std::size_t service, Members members) { use_members(service, std::move(members)); });
   for (const auto& service : services) {
-    directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
+    const std::size_t i = service->index();
+    directory_->begin_with(
+        i, discovery_->follows(i) ? discovery_->initial(i) : Members{service->conf().nodes, service->conf().endpoints});
   }
   directory_->on_publish([this](std::size_t service) { service_published(service); });
   served_ = served_traffic(*model_);
@@ -215,11 +222,10 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
 
 void Server::start_admin() {
   if (!model_->admin.listen) return;
-  AdminSource source{
-      .ready = [this] { return ready(); },
-      .metrics = [this] { return metrics_text(); },
-      .services = [this] { return render_services(snapshot_->services, service_statuses(*directory_, *ejector_)); },
-      .explain = {}};
+  AdminSource source{.ready = [this] { return ready(); },
+                     .metrics = [this] { return metrics_text(); },
+                     .services = [this] { return render_services(snapshot_->services, statuses()); },
+                     .explain = {}};
   if (model_->admin.explain_requests > 0) {
     source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
       explain(query, std::move(done));
@@ -233,7 +239,21 @@ std::vector<ReadyCheck> Server::ready() const {
   return ready_checks(*directory_, served_,
                       {.workers = workers_.size(),
                        .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
-                       .draining = phase_ != Phase::serving});
+                       .draining = phase_ > Phase::serving});
+}
+
+std::vector<ServiceStatus> Server::statuses() const {
+  auto all = service_statuses(*directory_, *ejector_);
+  for (std::size_t service = 0; service < all.size(); ++service) {
+    if (discovery_->follows(service)) all[service].discovery = discovery_->describe(service);
+  }
+  return all;
+}
+
+/// Who serves for it has changed, or is known for the first time.
+void Server::use_members(std::size_t service, Members members) {
+  directory_->use(service, std::move(members));
+  checker_->update(directory_->probe_targets());
 }
 
 /// Who may be chosen for it was found out anew.
@@ -252,7 +272,7 @@ std::string Server::metrics_text() const {
   std::vector<SourceLoss> source_loss;
   source_loss.reserve(source_loss_.size());
   for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
-  return render_metrics(metrics, names, snapshot_->services, source_loss, service_statuses(*directory_, *ejector_));
+  return render_metrics(metrics, names, snapshot_->services, source_loss, statuses(), discovery_->counts());
 }
 
 void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
@@ -302,14 +322,26 @@ void Server::run() {
   ejector_->start();
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
-  for (auto& worker : workers_) worker->start();
-  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   wait_for_signal();
-  watch_sources();
-  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
+  timer_.expires_after(max_wait_for_names);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) serve();
+  });
+  discovery_->start([this] { serve(); });
   control_.run();
   for (auto& worker : workers_) worker->join();
   block_signals();
+}
+
+/// Whoever connected until now has waited in the queue of the listening socket.
+void Server::serve() {
+  if (phase_ != Phase::starting) return;
+  phase_ = Phase::serving;
+  timer_.cancel();
+  for (auto& worker : workers_) worker->start();
+  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  watch_sources();
+  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
 }
 
 void Server::wait_for_signal() {
@@ -377,6 +409,7 @@ void Server::stop() {
   timer_.cancel();
   source_timer_.cancel();
   signals_.cancel();
+  discovery_->stop();
   checker_->stop();
   ejector_->stop();
   directory_->stop();

@@ -199,6 +199,19 @@ TEST(FollowedName, TheOrderOfRecordsDoesNotMatter) {
             "10.0.0.1:80 priority 1 weight 1 10.0.0.2:80 priority 1 weight 1 | answered | 30000");
 }
 
+TEST(FollowedName, RemembersWhereItWasFound) {
+  Story story;
+  LookupResult found = host(addresses({"10.0.0.1"}));
+  found.found_as = "shop.test.web.test";
+  story.after(found);
+  EXPECT_EQ(story.name.found_as(), "shop.test.web.test");
+  story.after(host(server_failed, server_failed));
+  story.after(host(no_data, no_data));
+  EXPECT_EQ(story.name.found_as(), "shop.test.web.test");
+  story.after(host(no_data, no_data));
+  EXPECT_EQ(story.name.found_as(), "") << "gone";
+}
+
 TEST(FollowedName, LongAnswersAreCutInTheLog) {
   Story story;
   DnsReply many = addresses({});

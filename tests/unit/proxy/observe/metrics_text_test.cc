@@ -4,6 +4,7 @@
 #include "tests/unit/proxy/upstream/built.h"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
 namespace telltale::proxy {
@@ -89,6 +90,10 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_retries_refused_total", "counter"},
       {"telltale_circuit_breaker_in_use", "gauge"},
       {"telltale_endpoint_state", "gauge"},
+      {"telltale_dns_lookups_total", "counter"},
+      {"telltale_dns_names", "gauge"},
+      {"telltale_endpoints_file_loads_total", "counter"},
+      {"telltale_endpoints_files_not_in_force", "gauge"},
       {"telltale_service_selection", "gauge"},
       {"telltale_endpoints_eligible", "gauge"},
       {"telltale_ejections_total", "counter"},
@@ -296,6 +301,47 @@ TEST_F(MetricsText, WorkerOfAnotherSnapshotIsReadAsFarAsItGoes) {
   const Exposition exposition(text());
   EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "shop"}}), 3);
   EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "api"}}), 0);
+}
+
+TEST_F(MetricsText, SaysHowNamesAndFilesFare) {
+  DiscoveryCounts counts{.files_loaded = 3, .files_refused = 2, .files_not_in_force = 1};
+  counts.lookups[static_cast<std::size_t>(LookupOutcome::timed_out)] = 7;
+  counts.names[static_cast<std::size_t>(NameState::stale)] = 4;
+  const Exposition exposition(render_metrics(workers, listeners, built->services, source_loss, {}, counts));
+  EXPECT_EQ(exposition.value("telltale_dns_lookups_total", {{"result", "timed_out"}}), 7);
+  EXPECT_EQ(exposition.value("telltale_dns_lookups_total", {{"result", "answered"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_dns_names", {{"state", "stale"}}), 4);
+  EXPECT_EQ(exposition.value("telltale_endpoints_file_loads_total", {{"result", "loaded"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_endpoints_file_loads_total", {{"result", "refused"}}), 2);
+  EXPECT_EQ(exposition.value("telltale_endpoints_files_not_in_force", {}), 1);
+}
+
+TEST_F(MetricsText, ServicesTellHowTheirEndpointsAreFound) {
+  const auto when = std::chrono::system_clock::time_point(1767225599999ms);
+  std::vector<ServiceStatus> statuses(2);
+  auto& discovery = statuses[0].discovery.emplace();
+  discovery.names = {{.name = {conf::DnsName::Kind::address, "shop.test", 80}},
+                     {.name = {conf::DnsName::Kind::srv, "_http._tcp.test", 0},
+                      .state = NameState::stale,
+                      .addresses = {"10.0.0.1:80 priority 1 weight 2"},
+                      .error = "SRV: timed out",
+                      .answered = when,
+                      .ttl = 1500ms,
+                      .since = when,
+                      .next = when}};
+  discovery.file = FileStatus{.path = "/etc/shop.json", .nodes = 1, .endpoints = 2, .loaded = when, .problems = "cut"};
+  const auto value = boost::json::parse(render_services(built->services, statuses));
+  EXPECT_TRUE(value.at(1).at("discovery").is_null());
+  const auto& names = value.at(0).at("discovery").at("names");
+  EXPECT_EQ(boost::json::serialize(names.at(0)),
+            R"({"name":"shop.test","kind":"address","state":"waiting","since":null,"addresses":[],"answered":null,)"
+            R"("ttl_seconds":null,"next":null,"error":null})");
+  EXPECT_EQ(boost::json::serialize(names.at(1)),
+            R"({"name":"_http._tcp.test","kind":"srv","state":"stale","since":"2025-12-31T23:59:59.999Z",)"
+            R"("addresses":["10.0.0.1:80 priority 1 weight 2"],"answered":"2025-12-31T23:59:59.999Z",)"
+            R"("ttl_seconds":1.5E0,"next":"2025-12-31T23:59:59.999Z","error":"SRV: timed out"})");
+  EXPECT_EQ(boost::json::serialize(value.at(0).at("discovery").at("file")),
+            R"({"path":"/etc/shop.json","loaded":"2025-12-31T23:59:59.999Z","nodes":1,"endpoints":2,"problems":"cut"})");
 }
 
 TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
