@@ -287,7 +287,7 @@ void HealthChecker::Impl::finish(Watched& watched) {
   const HealthState before = watched.history.state();
   watched.history.record(watched.connection.result().outcome);
   schedule_next(watched, before);
-  watched.connection.result().began = watched.began;
+  watched.connection.set_began(watched.began);
   if (options_.on_probe) options_.on_probe(watched.target, watched.connection.result());
   // A callback may have stopped everything, or taken this target away.
   if (stopped_ || watched.gone || watched.told) return;

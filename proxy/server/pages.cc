@@ -37,9 +37,10 @@ void Server::start_admin() {
 }
 
 std::vector<ReadyCheck> Server::ready() const {
-  return ready_checks(*directory_, {.workers = workers_.size(),
-                                    .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
-                                    .draining = phase_ > Phase::serving});
+  return ready_checks(*directory_, served_,
+                      {.workers = workers_.size(),
+                       .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
+                       .draining = phase_ > Phase::serving});
 }
 
 std::vector<ServiceStatus> Server::statuses() const {

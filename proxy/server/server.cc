@@ -118,7 +118,8 @@ void Server::build_services() {
         i, discovery_->follows(i) ? discovery_->initial(i) : Members{service->conf().nodes, service->conf().endpoints});
   }
   directory_->on_publish([this](std::size_t service) { service_published(service); });
-  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_);
+  served_ = served_traffic(*model_);
+  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_, served_);
   ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
                                        [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
@@ -253,7 +254,10 @@ void Server::serve() {
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   watch_sources();
-  after_posted(control_, workers_, [count = workers_.size()] { spdlog::info("ready: {} workers", count); });
+  after_posted(control_, workers_, [this] {
+    health_ports_->set_proxy_healthy(phase_ == Phase::serving);
+    spdlog::info("ready: {} workers", workers_.size());
+  });
 }
 
 void Server::wait_for_signal() {
@@ -284,7 +288,7 @@ void Server::on_signal(int signal) {
 /// what comes.
 void Server::drain() {
   phase_ = Phase::draining;
-  health_ports_->drain();
+  health_ports_->set_proxy_healthy(false);
   spdlog::info("draining: ready answers 503, listening for {} ms more", model_->drain.delay.count());
   for (auto& worker : workers_) worker->begin_drain();
   timer_.expires_after(model_->drain.delay);
@@ -295,7 +299,7 @@ void Server::drain() {
 
 void Server::close_listeners() {
   phase_ = Phase::closing;
-  health_ports_->drain();
+  health_ports_->set_proxy_healthy(false);
   busy_workers_ = workers_.size();
   timer_.expires_after(model_->drain.grace);
   timer_.async_wait([this](boost::system::error_code error) {

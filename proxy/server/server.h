@@ -86,6 +86,7 @@ class Server {
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<HealthPorts> health_ports_;
+  ServedTraffic served_;
   std::unique_ptr<SelectionLog> selection_log_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
