@@ -40,6 +40,9 @@ class EndpointsFile:
         os.rename(new, self.path)
         return text
 
+    def text(self) -> str:
+        return pathlib.Path(self.path).read_text(encoding="ascii")
+
     def __enter__(self):
         return self
 

@@ -87,14 +87,14 @@ class Rollout(Pair):
         self.service.endpoints.remove(self.service.at(old.address))
         self.lab.sync()
         self.apps[node] = app
-        self.wait_new(app)
+        self.wait_serving(app)
 
-    def wait_new(self, app):
-        self.wait_served(app)
+    def wait_serving(self, *apps):
+        self.wait_served(*apps)
 
     def roll(self, section):
         load = self.load(self.url(), connections=CONNECTIONS)
-        self.wait_served(*self.apps.values())
+        self.wait_serving(*self.apps.values())
         for node, number in (("node1", 1), ("node2", 2)):
             self.replace(node, number)
         outcome = load.stop()
@@ -117,7 +117,7 @@ class RolloutCluster(Rollout):
 
     policy, health_port = "Cluster", 10256
 
-    def wait_new(self, app):
+    def wait_serving(self, *apps):
         """By whichever pod: one that no connection is tied to gets nothing while those that there are last."""
         before = sum(len(app.served()) for app in self.apps.values())
         wait_until(lambda: sum(len(app.served()) for app in self.apps.values()) > before + 100, "requests to be served")
