@@ -144,6 +144,7 @@ HealthPorts::HealthPorts(asio::io_context& io, std::span<const std::shared_ptr<S
     const auto& address = service->conf().health_check_node_port;
     if (!address) continue;
     port = std::make_shared<Port>(node_health_of(service->name()));
+    port->health.proxy_healthy = false;
     try {
       port->server = LocalServer::start(
           io, *address, no_unix_mode, max_connections,
@@ -162,9 +163,9 @@ void HealthPorts::set_local_endpoints(std::size_t service, std::size_t count) {
   if (ports_[service] != nullptr) ports_[service]->health.local_endpoints = count;
 }
 
-void HealthPorts::drain() {
+void HealthPorts::set_proxy_healthy(bool healthy) {
   for (const auto& port : ports_) {
-    if (port != nullptr) port->health.proxy_healthy = false;
+    if (port != nullptr) port->health.proxy_healthy = healthy;
   }
 }
 

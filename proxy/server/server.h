@@ -69,7 +69,9 @@ class Server {
   void close_listeners();
   void worker_is_empty();
   void stop();
-  std::string metrics_text() const;
+  void publish_changes();
+  std::string services_text();
+  std::string metrics_text();
   void explain(const ExplainQuery& query, std::function<void(std::string)> done);
   void watch_sources();
   void judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker);
@@ -84,6 +86,7 @@ class Server {
   std::unique_ptr<HealthChecker> checker_;
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<HealthPorts> health_ports_;
+  ServedTraffic served_;
   std::unique_ptr<SelectionLog> selection_log_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;

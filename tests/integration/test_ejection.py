@@ -141,7 +141,7 @@ class Selection(ProxyTest):
         proxy = self.start(config(conf, listeners=[listener()]))
         proxy.wait_states(node_a="healthy")
         health.status = 503
-        line = proxy.log.wait_line(r"service app: no endpoint may be chosen: every request gets 503 \((.*)\)")
+        line = proxy.log.wait_line(r"service app: no endpoint may be chosen: requests get 503, TCP connections are refused \((.*)\)")
         self.assertEqual(line[1], "1 draining")
         self.assertEqual(proxy.get("/").status, 503)
         selection = proxy.services()["app"]["selection"]

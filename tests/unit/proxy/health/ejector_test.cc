@@ -45,14 +45,13 @@ struct Fixture {
 
 TEST(Ejector, FailuresOfAllWorkersTogetherTakeAnEndpointOutAndItsTimeBringsItBack) {
   Fixture f(20ms);
-  ServiceUpdate update;
-  update.set = f.built.services[0]->shared_set();
   // Three workers, one failure each; a fourth thing that fails is not reported again.
   std::vector<std::thread> workers;
   for (int i = 0; i < 3; ++i) {
     workers.emplace_back([&] {
+      EventLoop loop;
       ServiceMetrics metrics;
-      LocalService local(f.built.services[0], metrics);
+      LocalService local(loop, f.built.services[0], metrics);
       LocalEndpoint endpoint(f.built.set().endpoints[0], {}, metrics);
       local.failed(endpoint, "connection refused");
     });
@@ -69,8 +68,9 @@ TEST(Ejector, FailuresOfAllWorkersTogetherTakeAnEndpointOutAndItsTimeBringsItBac
 
 TEST(Ejector, ASuccessInBetweenStartsTheCountAnew) {
   Fixture f(1h);
+  EventLoop loop;
   ServiceMetrics metrics;
-  LocalService local(f.built.services[0], metrics);
+  LocalService local(loop, f.built.services[0], metrics);
   LocalEndpoint endpoint(f.built.set().endpoints[0], {}, metrics);
   for (int i = 0; i < 5; ++i) {
     local.failed(endpoint, "reset");

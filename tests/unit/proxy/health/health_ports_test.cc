@@ -36,6 +36,7 @@ class HealthPortsTest : public ::testing::Test {
       ports = std::make_unique<HealthPorts>(context.io(), services);
       ports->set_local_endpoints(0, 2);
       ports->set_local_endpoints(1, 1);
+      ports->set_proxy_healthy(true);
       shop = *ports->address(0);
       api = *ports->address(2);
     });
@@ -181,12 +182,27 @@ TEST_F(HealthPortsTest, FollowWhatChangesOnAConnectionThatStays) {
   EXPECT_EQ(status_line(client.send(get("/")).receive()), unavailable);
   context.run([this] { ports->set_local_endpoints(0, 7); });
   EXPECT_EQ(status_line(client.send(get("/")).receive()), ok);
-  context.run([this] { ports->drain(); });
+  context.run([this] { ports->set_proxy_healthy(false); });
   const std::string draining = client.send(get("/")).receive();
   EXPECT_EQ(status_line(draining), unavailable);
   EXPECT_NE(draining.find("\"localEndpoints\": 7,\n\t\"serviceProxyHealthy\": false"), std::string::npos) << draining;
   context.run([this] { ports->stop(); });
   EXPECT_EQ(client.receive_all(), "");
+}
+
+TEST_F(HealthPortsTest, AreNotHealthyBeforeWeServe) {
+  context.run([this] {
+    ports.reset();
+    ports = std::make_unique<HealthPorts>(context.io(), services);
+    ports->set_local_endpoints(0, 1);
+    shop = *ports->address(0);
+  });
+  Client client(shop);
+  const std::string early = client.send(get("/")).receive();
+  EXPECT_EQ(status_line(early), unavailable);
+  EXPECT_NE(early.find("\"localEndpoints\": 1,\n\t\"serviceProxyHealthy\": false"), std::string::npos) << early;
+  context.run([this] { ports->set_proxy_healthy(true); });
+  EXPECT_EQ(status_line(client.send(get("/")).receive()), ok);
 }
 
 TEST_F(HealthPortsTest, WhoHoldsConnectionsOpenDoesNotKeepTheProberOut) {

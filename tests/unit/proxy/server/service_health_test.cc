@@ -14,13 +14,13 @@ struct Fixture {
       conf.name = "s" + std::to_string(i);
       conf.health.emplace();
       if (!location.node_name.empty()) conf.external_traffic_policy = conf::TrafficPolicy::local;
-      conf.internal_traffic_policy = conf.external_traffic_policy;
       conf.endpoints.emplace_back().address.ip = net::IpPort{net::IpAddress::v4(10, 0, 0, 1), std::uint16_t(i + 1)};
       services.push_back(std::make_shared<Service>(conf, i));
     }
     directory = std::make_unique<Directory>(io, services, std::move(location), 1, 1);
     for (const auto& each : services) directory->begin_with(each->index(), {{}, each->conf().endpoints});
     directory->first_updates();
+    served.assign(count, {true, false});
   }
   void set(std::size_t i, HealthState state) {
     services[i]->set().endpoints[0]->verdict->set(state, "", std::chrono::system_clock::now());
@@ -29,40 +29,67 @@ struct Fixture {
   boost::asio::io_context io;
   std::vector<std::shared_ptr<Service>> services;
   std::unique_ptr<Directory> directory;
+  ServedTraffic served;
 };
 
 TEST(ServiceHealth, OneServiceThatCanServeIsEnough) {
   Fixture f(2);
-  EXPECT_EQ(endpoints_problem(*f.directory), "") << "nothing is known: they are tried";
+  EXPECT_EQ(endpoints_problem(*f.directory, f.served), "") << "nothing is known: they are tried";
   f.set(0, HealthState::unhealthy);
-  EXPECT_EQ(endpoints_problem(*f.directory), "");
+  EXPECT_EQ(endpoints_problem(*f.directory, f.served), "");
   f.set(1, HealthState::draining);
-  EXPECT_EQ(endpoints_problem(*f.directory),
+  EXPECT_EQ(endpoints_problem(*f.directory, f.served),
             "no service has an endpoint that is fit to serve (s0: no_endpoint, s1: no_endpoint)");
   f.set(0, HealthState::healthy);
-  EXPECT_EQ(endpoints_problem(*f.directory), "");
+  EXPECT_EQ(endpoints_problem(*f.directory, f.served), "");
 }
 
 TEST(ServiceHealth, EndpointsOfOtherNodesAreNoneUnderALocalPolicy) {
   Fixture f(1, {"here", ""});
   f.set(0, HealthState::healthy);
-  EXPECT_EQ(endpoints_problem(*f.directory), "no service has an endpoint that is fit to serve (s0: no_local_endpoint)");
+  EXPECT_EQ(endpoints_problem(*f.directory, f.served),
+            "no service has an endpoint that is fit to serve (s0: no_local_endpoint)");
+}
+
+TEST(ServiceHealth, TrafficThatNobodyLeadsThereDoesNotCount) {
+  conf::Model model;
+  model.services.resize(3);
+  for (const bool internal : {false, true}) {
+    conf::Listener& listener = model.listeners.emplace_back();
+    listener.internal = internal;
+    listener.routes.resize(2);
+    listener.routes[0].service = 0;
+    if (internal) listener.routes[1].service = 2;
+  }
+  const ServedTraffic served = served_traffic(model);
+  EXPECT_EQ(served, (ServedTraffic{{true, true}, {false, false}, {false, true}}));
+
+  Fixture f(3, {"here", ""});
+  for (std::size_t i = 0; i < 3; ++i) f.set(i, HealthState::healthy);
+  EXPECT_EQ(endpoints_problem(*f.directory, served), "") << "internal traffic has the policy cluster";
+  EXPECT_EQ(endpoints_problem(*f.directory, {{true, false}, {false, false}, {false, true}}), "");
+  EXPECT_EQ(endpoints_problem(*f.directory, {{true, false}, {false, false}, {false, false}}),
+            "no service has an endpoint that is fit to serve (s0: no_local_endpoint)");
+  EXPECT_EQ(endpoints_problem(*f.directory, {{false, false}, {false, false}, {false, false}}), "") << "nothing to miss";
 }
 
 TEST(ServiceHealth, NotEveryOneOfManyServicesIsNamed) {
   Fixture f(10);
   for (std::size_t i = 0; i < 10; ++i) f.set(i, HealthState::unhealthy);
-  const std::string problem = endpoints_problem(*f.directory);
+  const std::string problem = endpoints_problem(*f.directory, f.served);
   EXPECT_NE(problem.find("s7: no_endpoint, and 2 more)"), std::string::npos) << problem;
 }
 
-TEST(ServiceHealth, WithoutServicesThereIsNothingToMiss) { EXPECT_EQ(endpoints_problem(*Fixture(0).directory), ""); }
+TEST(ServiceHealth, WithoutServicesThereIsNothingToMiss) {
+  EXPECT_EQ(endpoints_problem(*Fixture(0).directory, {}), "");
+}
 
 TEST(ServiceHealth, ReadyIfEveryCheckIs) {
   Fixture f(1);
   const auto problems = [&](const ProcessState& state) {
     std::string text;
-    for (const auto& check : ready_checks(*f.directory, state)) text.append(check.name) += "=" + check.problem + ";";
+    for (const auto& check : ready_checks(*f.directory, f.served, state))
+      text.append(check.name) += "=" + check.problem + ";";
     return text;
   };
   EXPECT_EQ(problems({.workers = 2, .workers_running = 2}), "drain=;workers=;endpoints=;");
