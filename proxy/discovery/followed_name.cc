@@ -10,12 +10,15 @@ namespace {
 
 constexpr std::size_t max_logged = 8;
 
+/// Why there is nothing; `answered`: there are records, but not one address.
+const char* explain_nothing(LookupOutcome outcome, bool is_srv) {
+  if (outcome == LookupOutcome::no_such_name) return "there is no such name";
+  if (outcome == LookupOutcome::no_data) return is_srv ? "there are no such records" : "there is no address";
+  return is_srv ? "no target has an address" : "there is no address that can be connected to";
+}
+
 const char* explain(LookupOutcome outcome) {
   switch (outcome) {
-    case LookupOutcome::no_data:
-      return "there are no such records";
-    case LookupOutcome::no_such_name:
-      return "there is no such name";
     case LookupOutcome::timed_out:
       return "timed out";
     case LookupOutcome::server_failed:
@@ -128,9 +131,9 @@ FollowedName::Found FollowedName::find(LookupResult result) const {
     // One family without addresses, one target without any: nothing is wrong.
     found.result = LookupOutcome::answered;
     found.error.clear();
-  } else if (!found.is_fresh && found.result == LookupOutcome::answered) {
-    found.result = LookupOutcome::no_data;
-    found.error = "the answer has no address that can be connected to";
+  } else if (is_conclusive(found.result)) {
+    found.error = explain_nothing(result.srv ? result.srv->outcome : found.result, result.srv.has_value());
+    if (found.result == LookupOutcome::answered) found.result = LookupOutcome::no_data;
   }
   return found;
 }

@@ -198,6 +198,7 @@ Awaitable<bool> TcpSession::take_connection(std::string identity) {
 
 /// As long as the client is there, and for pending_timeout. What the client sends meanwhile stays where it is.
 Awaitable<bool> TcpSession::wait_for_turn() {
+  failure_ = {};  // of the try before
   if (!service_.wait(turn_, client_.descriptor().input())) {
     fail(Side::proxy, Phase::pick, {}, Reason::max_pending);
     co_return false;

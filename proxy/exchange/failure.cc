@@ -101,7 +101,7 @@ Reason proxy_reason(Phase phase, const error_code& error) {
   if (phase == Phase::routing) return Reason::no_route;
   if (phase == Phase::pick) return Reason::no_endpoint;
   if (is_exhaustion(error)) return Reason::no_resources;
-  if (phase == Phase::request_write && error == errc::message_size) return Reason::proxy_header_too_long;
+  if (error == errc::message_size) return Reason::proxy_header_too_long;
   return Reason::internal;
 }
 

@@ -49,6 +49,8 @@ class HealthChecker {
   /// with what else is new of them taken over, unless they are asked elsewhere or otherwise (address, kind,
   /// send_proxy); these and new ones begin, spread as at the start. Of those that went away no callback tells any more.
   void update(std::vector<ProbeTarget> targets);
+  /// Calls on_affected now for what has changed by now, instead of a moment later.
+  void tell_changes();
 
  private:
   class Impl;

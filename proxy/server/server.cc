@@ -1,11 +1,9 @@
 #include "proxy/server/server.h"
 
 #include "conf/apply_ranges.h"
-#include "proxy/explain/live.h"
 #include "proxy/net/gateways.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/observe/log.h"
-#include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
 #include "proxy/server/service_health.h"
 
@@ -17,7 +15,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
-#include <iterator>
 #include <signal.h>
 #include <system_error>
 #include <thread>
@@ -25,7 +22,6 @@
 namespace telltale::proxy {
 namespace {
 
-constexpr std::chrono::seconds source_interval{5};
 /// A name that nobody answers for must not keep the rest from being served.
 constexpr std::chrono::seconds max_wait_for_names{5};
 
@@ -222,36 +218,6 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
   }
 }
 
-void Server::start_admin() {
-  if (!model_->admin.listen) return;
-  AdminSource source{.ready = [this] { return ready(); },
-                     .metrics = [this] { return metrics_text(); },
-                     .services = [this] { return render_services(snapshot_->services, statuses()); },
-                     .explain = {}};
-  if (model_->admin.explain_requests > 0) {
-    source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
-      explain(query, std::move(done));
-    };
-  }
-  admin_ = std::make_unique<AdminServer>(control_, *model_->admin.listen, std::move(source));
-  spdlog::info("admin on {}", admin_->local_address().to_string());
-}
-
-std::vector<ReadyCheck> Server::ready() const {
-  return ready_checks(*directory_, served_,
-                      {.workers = workers_.size(),
-                       .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
-                       .draining = phase_ > Phase::serving});
-}
-
-std::vector<ServiceStatus> Server::statuses() const {
-  auto all = service_statuses(*directory_, *ejector_);
-  for (std::size_t service = 0; service < all.size(); ++service) {
-    if (discovery_->follows(service)) all[service].discovery = discovery_->describe(service);
-  }
-  return all;
-}
-
 /// Who serves for it has changed, or is known for the first time.
 void Server::use_members(std::size_t service, Members members) {
   directory_->use(service, std::move(members));
@@ -262,59 +228,6 @@ void Server::use_members(std::size_t service, Members members) {
 void Server::service_published(std::size_t service) {
   health_ports_->set_local_endpoints(service, local_endpoints(*directory_, service));
   selection_log_->published(service);
-}
-
-std::string Server::metrics_text() const {
-  std::vector<WorkerMetrics*> metrics;
-  metrics.reserve(workers_.size());
-  for (const auto& worker : workers_) metrics.push_back(&worker->metrics());
-  std::vector<std::string> names;
-  names.reserve(model_->listeners.size());
-  for (const auto& listener : model_->listeners) names.push_back(listener.name);
-  std::vector<SourceLoss> source_loss;
-  source_loss.reserve(source_loss_.size());
-  for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
-  return render_metrics(metrics, names, snapshot_->services, source_loss, statuses(), discovery_->counts());
-}
-
-void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
-  using Records = std::vector<RecordedRequest>;
-  gather<Records>(
-      control_, workers_,
-      [query](WorkerContext& worker) {
-        return query.id ? worker.recorder->find(query.id->high, query.id->low) : worker.recorder->last(query.last);
-      },
-      [query, done = std::move(done)](std::vector<Records> by_worker) {
-        Records all;
-        for (Records& each : by_worker) std::ranges::move(each, std::back_inserter(all));
-        done(render_recorded(std::move(all), query));
-      });
-}
-
-void Server::watch_sources() {
-  source_timer_.expires_after(source_interval);
-  source_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    gather<std::vector<SourceCounts>>(
-        control_, workers_,
-        [](WorkerContext& worker) {
-          std::vector<SourceCounts> taken = worker.sources;
-          for (auto& each : worker.sources) each.clear();
-          return taken;
-        },
-        [this](const std::vector<std::vector<SourceCounts>>& by_worker) { judge_sources(by_worker); });
-    watch_sources();
-  });
-}
-
-void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker) {
-  const auto now = SourceLossDetector::Clock::now();
-  for (std::size_t i = 0; i < source_loss_.size(); ++i) {
-    SourceCounts all;
-    for (const auto& counts : by_worker) all.merge(counts[i]);
-    const std::string warning = source_loss_[i].add(model_->listeners[i].name, all, now);
-    if (!warning.empty()) spdlog::warn("{}", warning);
-  }
 }
 
 void Server::run() {

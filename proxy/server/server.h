@@ -69,7 +69,9 @@ class Server {
   void close_listeners();
   void worker_is_empty();
   void stop();
-  std::string metrics_text() const;
+  void publish_changes();
+  std::string services_text();
+  std::string metrics_text();
   void explain(const ExplainQuery& query, std::function<void(std::string)> done);
   void watch_sources();
   void judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker);

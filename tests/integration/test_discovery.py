@@ -300,9 +300,9 @@ class File(Discovery):
         self.serve_file(a.address)
         cases = [
             ('{ "endpoints": [\n  "10.0.0.300:80"\n] }\n', f'{self.file}:2:3: endpoints[0]: "10.0.0.300:80"'),
-            ('{ "endpoints": [ "127.0.0.9:80"', f"{self.file}"),
-            ('{ "endpoint": [] }\n', f"{self.file}:1:3"),
-            ("", f"{self.file}"),
+            ('{ "endpoints": [ "127.0.0.9:80"', f"{self.file}: the file ends within a line"),
+            ('{ "endpoint": [] }\n', f'{self.file}:1:3: endpoint: unknown field "endpoint"'),
+            ("", f"{self.file}: the file is empty"),
         ]
         for n, (text, problem) in enumerate(cases):
             with self.subTest(text=text):

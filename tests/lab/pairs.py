@@ -1,15 +1,26 @@
 """What the scenes about faults and rollouts have in common: Telltale at the VIP, an nginx on each node, and load."""
 
+import textwrap
+
 from scene import Scene
 import balancer
 from support import wait_until
 from topology import CLIENT, VIP
 
+TIMEOUTS = "timeouts: { connect: 300ms, response: 1s }"
+# Where nothing was sent, on the other node. The budget is of one retry for each request: a node of two is half of them,
+# and the 20 % that it is by default (or 3 at once in a worker) would be refused the rest.
+UNSENT = f"{TIMEOUTS}\nretries: {{ attempts: 1, budget: 100 }}"
+# All that a GET lets a proxy do; then whoever fails is left alone.
+RESILIENT = f"""{TIMEOUTS}
+retries: {{ attempts: 2, on: [connect_failure, reset, timeout], per_try_timeout: 500ms, budget: 100 }}
+ejection: {{ failures: 3, time: 1s }}"""
+
 
 class Pair(Scene):
     policy = "Local"
     health_port = 32122
-    more = "timeouts: { connect: 300ms, response: 1s }"  # YAML of the service
+    more = UNSENT  # YAML of the service
     listener = ""  # YAML of the listener
 
     def setUp(self):
@@ -30,6 +41,9 @@ class Pair(Scene):
     def metric(self, name, **labels) -> float:
         with self.lab.hosts["lb1"]:
             return self.proxy.metrics().sum(name, **labels)
+
+    def more_as_shown(self) -> str:
+        return textwrap.indent(self.more, "    ")
 
     def url(self) -> str:
         return f"http://{VIP}/"

@@ -43,7 +43,7 @@ class AdminServerTest : public ::testing::Test {
                                                          .metrics = [] { return "metric 1\n"s; },
                                                          .services = [] { return "[]\n"s; },
                                                          .explain = explain,
-                                                         .explain_timeout = explain_timeout});
+                                                         .workers_timeout = workers_timeout});
       bound = server->local_address();
     });
     return bound;
@@ -54,7 +54,7 @@ class AdminServerTest : public ::testing::Test {
   conf::Address bound;
   std::atomic<bool> ready = true;
   std::function<void(const ExplainQuery&, std::function<void(std::string)>)> explain;
-  std::chrono::milliseconds explain_timeout = std::chrono::seconds(10);
+  std::chrono::milliseconds workers_timeout = std::chrono::seconds(10);
 };
 
 TEST_F(AdminServerTest, AnswersEachPage) {
@@ -124,7 +124,7 @@ TEST_F(AdminServerTest, WithoutARecordThereIsNothingToExplain) {
 
 TEST_F(AdminServerTest, WorkersThatDoNotAnswerAreNotWaitedForForever) {
   explain = [](const ExplainQuery&, const std::function<void(std::string)>&) {};
-  explain_timeout = std::chrono::milliseconds(1);
+  workers_timeout = std::chrono::milliseconds(1);
   start();
   EXPECT_EQ(status_line(Client(bound).send(get("/explain")).receive()), "HTTP/1.1 503 Service Unavailable");
 }
