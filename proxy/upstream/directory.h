@@ -45,9 +45,6 @@ class Directory {
   /// Publishes now what waits for its time.
   void publish_waiting();
 
-  /// Publishes now what waits for its time.
-  void publish_waiting();
-
   const std::vector<std::shared_ptr<Service>>& services() const { return sets_.services(); }
   std::vector<ProbeTarget> probe_targets() const { return sets_.probe_targets(); }
   /// Of the last publication.
