@@ -287,8 +287,10 @@ void HealthChecker::Impl::finish(Watched& watched) {
   const HealthState before = watched.history.state();
   watched.history.record(watched.connection.result().outcome);
   schedule_next(watched, before);
-  watched.connection.set_began(watched.began);
+  const bool succeeded = watched.connection.result().outcome == ProbeOutcome::healthy;
   if (options_.on_probe) options_.on_probe(watched.target, watched.connection.result());
+  if (options_.on_success && succeeded && !stopped_ && !watched.gone)
+    options_.on_success(watched.target, watched.began);
   // A callback may have stopped everything, or taken this target away.
   if (stopped_ || watched.gone || watched.told) return;
   if (tell(watched, before) && !stopped_ && !watched.gone) mark_affected(watched.target);

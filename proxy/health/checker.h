@@ -23,6 +23,8 @@ struct HealthCheckerOptions {
   std::function<void(const ProbeTarget&, HealthState before)> on_change;
   /// After every probe, before it is counted.
   std::function<void(const ProbeTarget&, const ProbeResult&)> on_probe;
+  /// After on_probe, if the target was found healthy: when the probe began.
+  std::function<void(const ProbeTarget&, std::chrono::steady_clock::time_point began)> on_success;
 };
 
 /// Probes every target at its interval ± 10 % and writes the verdicts; see README.md beside this file. A change of

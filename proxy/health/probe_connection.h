@@ -79,7 +79,6 @@ class ProbeConnection {
 
   /// What the last probe came to.
   const ProbeResult& result() const { return result_; }
-  void set_began(std::chrono::steady_clock::time_point began) { result_.began = began; }
   void conclude(ProbeResult result, AnswerPrint print = {}) { result_ = std::move(result), print_ = print; }
   /// The probe ended with `error` in the present phase. Closes.
   void conclude_failure(const boost::system::error_code& error);

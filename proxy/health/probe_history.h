@@ -2,7 +2,6 @@
 
 #include "proxy/upstream/endpoint.h"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,7 +25,6 @@ struct ProbeResult {
   std::string reason;                  ///< for people, one line of printable ASCII
   bool answered = false;               ///< an HTTP answer came: `weight` is what it said, or that it said nothing
   std::optional<std::int32_t> weight;  ///< X-Load-Balancing-Endpoint-Weight
-  std::chrono::steady_clock::time_point began{};  ///< filled in by the HealthChecker
 };
 
 /// From one target's outcomes to its state: health.md, "States", with the thresholds of conf::Health. Pure.

@@ -123,7 +123,9 @@ void Server::build_services() {
   ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
                                        [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
-  options.on_probe = [this](const ProbeTarget& target, const ProbeResult& result) { ejector_->probed(target, result); };
+  options.on_success = [this](const ProbeTarget& target, std::chrono::steady_clock::time_point began) {
+    ejector_->succeeded(target, began);
+  };
   options.on_affected = [this](const std::vector<std::size_t>& affected) {
     for (const std::size_t service : affected) directory_->refresh(service);
   };

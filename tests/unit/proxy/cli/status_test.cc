@@ -27,6 +27,21 @@ TEST(Status, TellsPeopleWhoServes) {
             "  internal traffic: fit, 2 of 0 endpoints may be chosen\n");
 }
 
+TEST(Status, TellsPeopleHowTheyAreFound) {
+  const char* page = R"([{"name":"shop","selection":{},"nodes":[],"endpoints":[],"discovery":{
+ "names":[{"name":"shop.test","kind":"address","state":"stale","since":"2026-01-31T23:59:59.999Z","error":"A: timed out"},
+          {"name":"_http._tcp.shop.test","kind":"srv","state":"answered","since":"2026-01-31T23:59:58.000Z","error":null}],
+ "file":{"path":"/etc/shop.json","loaded":"2026-01-31T23:59:57.000Z","nodes":0,"endpoints":2,"problems":"one\ntwo"}}},
+{"name":"api","selection":{},"nodes":[],"endpoints":[],
+ "discovery":{"names":[],"file":{"path":"/etc/api.json","loaded":"2026-01-31T23:59:57.000Z","problems":null}}}])";
+  const std::string text = services_as_text(page);
+  const auto has = [&](std::string_view line) { return text.find(line) != std::string::npos; };
+  EXPECT_TRUE(has("  name     shop.test             stale      2026-01-31T23:59:59.999Z  A: timed out\n")) << text;
+  EXPECT_TRUE(has("  name     _http._tcp.shop.test  answered   2026-01-31T23:59:58.000Z\n")) << text;
+  EXPECT_TRUE(has("  file     /etc/shop.json        refused    2026-01-31T23:59:57.000Z  one\n")) << text;
+  EXPECT_TRUE(has("  file     /etc/api.json  in force   2026-01-31T23:59:57.000Z\n")) << text;
+}
+
 TEST(Status, SaysNothingOfAPageThatIsNone) {
   for (const char* page : {"", "null", "{}", "[", "[1,null]"}) EXPECT_EQ(services_as_text(page), "") << page;
 }

@@ -318,7 +318,6 @@ TEST_F(MetricsText, SaysHowNamesAndFilesFare) {
 
 TEST_F(MetricsText, ServicesTellHowTheirEndpointsAreFound) {
   const auto when = std::chrono::system_clock::time_point(1767225599999ms);
-  std::vector<ServiceStatus> statuses(2);
   auto& discovery = statuses[0].discovery.emplace();
   discovery.names = {{.name = {conf::DnsName::Kind::address, "shop.test", 80}},
                      {.name = {conf::DnsName::Kind::srv, "_http._tcp.test", 0},
