@@ -2,7 +2,8 @@
 
 namespace telltale::proxy {
 
-SelectionReports::SelectionReports(std::size_t items, Time now) : items_(items), held_back_(items) {
+SelectionReports::SelectionReports(std::size_t items, Time now) : items_(items) {
+  held_back_.grow(items);
   for (Item& item : items_) item.window_ends = now + settling;
 }
 

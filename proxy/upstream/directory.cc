@@ -27,10 +27,10 @@ Directory::Directory(boost::asio::io_context& io, std::vector<std::shared_ptr<Se
     : sets_(std::move(services)),
       location_(std::move(location)),
       timer_(io),
-      schedule_(sets_.services().size()),
       waits_(sets_.services().size()),
       not_before_(sets_.services().size()),
       chosen_(sets_.services().size()) {
+  schedule_.grow(sets_.services().size());
   for (std::size_t i = 0; i < workers; ++i) seeds_.push_back(seed + i);
 }
 
