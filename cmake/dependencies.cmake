@@ -12,6 +12,12 @@ find_library(RE2_LIBRARY re2 REQUIRED)
 add_library(re2 UNKNOWN IMPORTED)
 set_target_properties(re2 PROPERTIES IMPORTED_LOCATION ${RE2_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${RE2_INCLUDE})
 
+# Nor does its c-ares.
+find_path(CARES_INCLUDE ares.h REQUIRED)
+find_library(CARES_LIBRARY cares REQUIRED)
+add_library(c-ares UNKNOWN IMPORTED)
+set_target_properties(c-ares PROPERTIES IMPORTED_LOCATION ${CARES_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${CARES_INCLUDE})
+
 # Nor does its nghttp2.
 find_path(NGHTTP2_INCLUDE nghttp2/nghttp2.h REQUIRED)
 find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)

@@ -136,12 +136,9 @@ void IdentityCheck::check_backends(std::size_t index) {
 }
 
 void IdentityCheck::warn_of_mode(std::size_t index, std::string_view field, std::string message, std::string hint) {
-  const YamlNode* place = draft_.services[index].node;
-  if (const YamlNode* propagate = place->find("propagate")) {
-    if (const YamlNode* value = propagate->find(field)) place = value;
-  }
-  diagnostics_.warning(*place, "services[" + std::to_string(index) + "].propagate." + std::string(field),
-                       std::move(message), std::move(hint));
+  diagnostics_.warning(draft_.services[index].node->descend({"propagate", field}),
+                       "services[" + std::to_string(index) + "].propagate." + std::string(field), std::move(message),
+                       std::move(hint));
 }
 
 /// The client is found by one header while another one reaches the backends as it came.
@@ -169,11 +166,8 @@ void IdentityCheck::check_asserting_rules() {
       })) {
     return;
   }
-  const YamlNode* place = source().node;
-  for (const std::string_view field : {"client_ip", "assertion", "tlv"}) {
-    if (const YamlNode* value = place->find(field)) place = value;
-  }
-  diagnostics_.warning(*place, listener_path(index_, "assertion.tlv"),
+  diagnostics_.warning(source().node->descend({"client_ip", "assertion", "tlv"}),
+                       listener_path(index_, "assertion.tlv"),
                        "has no effect: no rule of `proxy_protocol` takes a PROXY v2 header",
                        "`require` for whoever signs, or remove it");
 }

@@ -124,6 +124,11 @@ void ModelCheck::check_addresses() {
     if (!draft_.listeners[i].listen) continue;
     add_address(draft_.model.listeners[i].listen, draft_.listeners[i].listen, item_path("listeners", i, "listen"));
   }
+  for (std::size_t i = 0; i < draft_.services.size(); ++i) {
+    if (draft_.services[i].health_check_node_port == nullptr) continue;
+    add_address(*draft_.model.services[i].health_check_node_port, draft_.services[i].health_check_node_port,
+                item_path("services", i, "health_check_node_port"));
+  }
   if (draft_.model.admin.listen && draft_.admin_listen) {
     add_address(*draft_.model.admin.listen, draft_.admin_listen, "admin.listen");
   }
@@ -151,6 +156,7 @@ void ModelCheck::resolve_routes(std::size_t listener) {
       report_missing(listener, k);
     } else {
       routes[k].service = found->second;
+      inherit(routes[k], source, draft_.model.services[found->second]);
       used_[found->second] = true;
     }
   }
@@ -185,6 +191,12 @@ void ModelCheck::check_shadowed(std::size_t listener) {
 }
 
 void ModelCheck::check_unused() {
+  for (const Service& service : draft_.model.services) {
+    if (!service.health || service.health->kind != ProbeKind::track) continue;
+    if (const auto tracked = services_.find(service.health->track); tracked != services_.end()) {
+      used_[tracked->second] = true;  // its probes are
+    }
+  }
   for (std::size_t i = 0; i < draft_.services.size(); ++i) {
     if (used_[i] || draft_.services[i].name == nullptr || draft_.model.services[i].name.empty()) continue;
     diagnostics_.warning(*draft_.services[i].name, item_path("services", i, "name"),
@@ -222,6 +234,9 @@ void ModelCheck::check_passed_tlvs() {
 void check_model(Diagnostics& diagnostics, Draft& draft) {
   ModelCheck(diagnostics, draft).run();
   check_identity(diagnostics, draft);
+  check_policies(diagnostics, draft);
+  check_tracking(diagnostics, draft);
+  check_resilience(diagnostics, draft);
 }
 
 }  // namespace telltale::conf

@@ -25,36 +25,18 @@ class Items {
   const YamlNode* node_;
 };
 
-void check_endpoints(ObjectReader& reader, const Service& service) {
-  const Items items(reader, "endpoints");
-  std::unordered_set<std::string> seen;
-  for (std::size_t i = 0; i < service.endpoints.size(); ++i) {
-    const Address& address = service.endpoints[i].address;
-    if (!address.ip && address.unix_path.empty()) continue;
-    if (!seen.insert(address.to_string()).second) {
-      items.warning(i, quote(address.to_string()) + " is listed twice in this service",
-                    "a weight gives it a larger share");
-    }
-  }
+/// What it is listed by; empty: that was wrong.
+std::string key_of(const Endpoint& endpoint) {
+  if (endpoint.dns && endpoint.dns->kind == DnsName::Kind::srv) return endpoint.dns->name;
+  if (endpoint.dns) return Backend{{}, endpoint.dns}.to_string();
+  return endpoint.address.ip || !endpoint.address.unix_path.empty() ? endpoint.address.to_string() : "";
 }
 
-void check_nodes(ObjectReader& reader, const Service& service) {
-  const Items items(reader, "nodes");
-  std::unordered_set<std::string_view> names;
-  for (std::size_t i = 0; i < service.nodes.size(); ++i) {
-    const Node& node = service.nodes[i];
-    if (node.host.empty()) continue;
-    if (!names.insert(node.name).second) {
-      items.error(i, "there is another node " + quote(node.name) + " in this service", "give each node its own `name`");
-    }
-    if (!node.port && !service.port && node.endpoints.empty()) {
-      items.error(i, "there is no port to send its traffic to",
-                  "add `port:` to the service (for all of its nodes) or to the node, or list the node's `endpoints`");
-    }
-    if (node.health_port && !service.health) {
-      items.warning(i, "`health_port` has no effect: the service has no `health`");
-    }
-  }
+/// nullopt: there is none, or records say it.
+std::optional<std::uint16_t> port_of(const Endpoint& endpoint) {
+  if (endpoint.address.ip) return endpoint.address.ip->port;
+  return endpoint.dns && endpoint.dns->kind == DnsName::Kind::address ? std::optional(endpoint.dns->port)
+                                                                      : std::nullopt;
 }
 
 bool has_weight(const Service& service) {
@@ -69,7 +51,8 @@ bool has_weight(const Service& service) {
 bool probes_another_port(const Service& service) {
   const auto differs = [](const std::optional<std::uint16_t>& probed, const std::vector<Endpoint>& endpoints) {
     return probed && std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
-             return endpoint.address.ip && endpoint.address.ip->port != *probed;
+             const auto port = port_of(endpoint);
+             return port && port != probed;
            });
   };
   const auto node_differs = [&](const Node& node) {
@@ -91,7 +74,8 @@ void check_probe(ObjectReader& reader, const Service& service) {
   const bool decided = reader.place("health").find("send_proxy") != nullptr;
   const bool own_port =
       health.port || std::ranges::any_of(service.nodes, [](const Node& n) { return n.health_port.has_value(); });
-  if (service.propagate.proxy_protocol && health.kind == ProbeKind::http && !decided && !own_port) {
+  const bool asks = health.kind != ProbeKind::tcp && health.kind != ProbeKind::track;
+  if (service.propagate.proxy_protocol && asks && !decided && !own_port) {
     reader.warning("health",
                    "the backends are sent a PROXY header and the probes of the same port are not: one that requires it "
                    "refuses them",
@@ -99,40 +83,72 @@ void check_probe(ObjectReader& reader, const Service& service) {
   }
 }
 
-/// The client's own address as the source: only an IP connection has one.
-void check_source_address(ObjectReader& reader, const Service& service) {
-  if (!service.propagate.transparent_source) return;
-  const auto check = [&](const std::vector<Endpoint>& endpoints) {
-    for (const Endpoint& endpoint : endpoints) {
-      if (endpoint.address.ip || endpoint.address.unix_path.empty()) continue;
-      reader.error(
-          "propagate",
-          "`source_address: transparent`, and " + quote(endpoint.address.to_string()) + " has no source address",
-          "give the endpoint an IP address and port");
-    }
-  };
-  check(service.endpoints);
-  for (const Node& node : service.nodes) check(node.endpoints);
+}  // namespace
+
+void check_endpoints(ObjectReader& reader, const std::vector<Endpoint>& endpoints) {
+  const Items items(reader, "endpoints");
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    const std::string key = key_of(endpoints[i]);
+    if (key.empty() || seen.insert(key).second) continue;
+    items.warning(i, quote(key) + " is listed twice in this service", "a weight gives it a larger share");
+  }
 }
 
-}  // namespace
+void check_nodes(ObjectReader& reader, const std::vector<Node>& nodes, const Service& service) {
+  const Items items(reader, "nodes");
+  std::unordered_set<std::string_view> names;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (node.host.empty()) continue;
+    if (!names.insert(node.name).second) {
+      items.error(i, "there is another node " + quote(node.name) + " in this service", "give each node its own `name`");
+    }
+    if (!node.port && !service.port && node.endpoints.empty()) {
+      items.error(i, "there is no port to send its traffic to",
+                  "add `port:` to the service (for all of its nodes) or to the node, or list the node's `endpoints`");
+    }
+    if (node.health_port && !service.health) {
+      items.warning(i, "`health_port` has no effect: the service has no `health`");
+    } else if (node.health_port && service.health->kind == ProbeKind::track) {
+      items.warning(i, "`health_port` has no effect: the service tracks " + quote(service.health->track));
+    }
+  }
+}
+
+void check_sources(ObjectReader& reader, const std::vector<Node>& nodes, const std::vector<Endpoint>& endpoints,
+                   const Service& service) {
+  if (!service.propagate.transparent_source) return;
+  const auto check = [](const Items& items, std::size_t i, const Endpoint& endpoint) {
+    if (endpoint.address.ip || endpoint.address.unix_path.empty()) return;
+    items.error(
+        i, quote(endpoint.address.to_string()) + " has no source address, and `source_address: transparent` needs one",
+        "give the endpoint an IP address and port");
+  };
+  const Items at_nodes(reader, "nodes"), at_endpoints(reader, "endpoints");
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const Endpoint& endpoint : nodes[i].endpoints) check(at_nodes, i, endpoint);
+  }
+  for (std::size_t i = 0; i < endpoints.size(); ++i) check(at_endpoints, i, endpoints[i]);
+}
 
 void check_service(ObjectReader& reader, const Service& service) {
   const auto listed = [&](std::string_view field) { return reader.has(field) && !reader.value(field)->items.empty(); };
   const auto wrong = [&](std::string_view field) {
     return reader.has(field) && reader.value(field)->kind != YamlNode::Kind::sequence;
   };
-  if (!listed("nodes") && !listed("endpoints") && !wrong("nodes") && !wrong("endpoints") &&
+  const bool has_file = reader.has("endpoints_file");
+  if (!has_file && !listed("nodes") && !listed("endpoints") && !wrong("nodes") && !wrong("endpoints") &&
       reader.node().kind == YamlNode::Kind::map) {
     reader.error_here("this service has nothing that serves",
                       "list addresses as `endpoints: [10.0.0.1:8080]`, or hosts under `nodes:`");
-  } else if (!has_weight(service) && (listed("nodes") || listed("endpoints"))) {
+  } else if (!has_file && !has_weight(service) && (listed("nodes") || listed("endpoints"))) {
     reader.error_here("every weight in this service is 0: nothing serves", "");
   }
-  check_nodes(reader, service);
-  check_endpoints(reader, service);
+  check_nodes(reader, service.nodes, service);
+  check_endpoints(reader, service.endpoints);
   check_probe(reader, service);
-  check_source_address(reader, service);
+  check_sources(reader, service.nodes, service.endpoints, service);
   if ((service.propagate.proxy_protocol || service.propagate.transparent_source) &&
       service.pool.max_idle_identities == 0) {
     reader.warning(
@@ -140,10 +156,6 @@ void check_service(ObjectReader& reader, const Service& service) {
         "with `max_idle_identities: 0` every request opens a connection: none that carried a PROXY header, or comes "
         "from a client's address, is kept",
         "remove max_idle_identities; such a connection only ever serves the client that it names");
-  }
-  if (service.external_traffic_policy == TrafficPolicy::local && !service.health) {
-    reader.warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
-                   "health: { http: /healthz, port: <healthCheckNodePort> }");
   }
 }
 

@@ -60,6 +60,12 @@ class Emitter {
     for (const std::string& value : values) all += (all.empty() ? "" : ", ") + quote_yaml(escape_environment(value));
     word(key, "[" + all + "]");
   }
+  void statuses(std::string_view key, const std::vector<StatusRange>& values) {
+    std::vector<std::string> texts;
+    texts.reserve(values.size());
+    for (const StatusRange& value : values) texts.push_back(format_statuses(value));
+    list(key, texts);
+  }
   void ranges(std::string_view key, const RangeList& given) {
     std::vector<std::string> values = given.published;
     for (const net::Cidr& range : given.ranges) values.push_back(range.to_string());
@@ -93,5 +99,11 @@ std::string tlv_type_word(std::uint8_t type);
 
 void write_listener(Emitter& out, const Listener& listener, const Model& model);
 void write_service(Emitter& out, const Service& service);
+void write_nodes(Emitter& out, const std::vector<Node>& nodes);
+void write_endpoints(Emitter& out, const std::vector<Endpoint>& endpoints);
+void write_health(Emitter& out, const Health& health);
+void write_propagate(Emitter& out, const forwarding::Propagate& propagate);
+void write_service_timeouts(Emitter& out, const ServiceTimeouts& timeouts);
+void write_retries(Emitter& out, const Retries& retries);
 
 }  // namespace telltale::conf

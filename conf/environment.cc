@@ -3,6 +3,8 @@
 #include "conf/text.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 namespace telltale::conf {
 namespace {
@@ -67,6 +69,13 @@ std::string expand_environment(std::string_view text, const Environment& environ
     }
   }
   return out;
+}
+
+Environment process_environment() {
+  return [](std::string_view name) {
+    const char* value = std::getenv(std::string(name).c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
 }
 
 std::string escape_environment(std::string_view text) {

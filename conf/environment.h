@@ -17,6 +17,9 @@ struct ExpansionProblem {
 std::string expand_environment(std::string_view text, const Environment& environment,
                                std::vector<ExpansionProblem>& problems);
 
+/// That of this process.
+Environment process_environment();
+
 /// Writes text so that expand_environment() gives it back.
 std::string escape_environment(std::string_view text);
 

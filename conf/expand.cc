@@ -36,6 +36,18 @@ void write_process(Emitter& out, const Model& model) {
   out.duration("grace", model.drain.grace);
   out.close();
   out.text_if_any("ranges", model.ranges_file);
+  out.text_if_any("node_name", model.node_name);
+  out.text_if_any("zone", model.zone);
+  std::vector<std::string> servers;
+  for (const net::IpPort& server : model.dns.servers) servers.push_back(server.to_string());
+  out.open("dns");
+  out.list("servers", servers);
+  out.duration("timeout", model.dns.timeout);
+  out.number("attempts", std::uint64_t{model.dns.attempts});
+  out.duration("min_ttl", model.dns.min_ttl);
+  out.duration("max_ttl", model.dns.max_ttl);
+  out.duration("retry", model.dns.retry);
+  out.close();
 }
 
 }  // namespace

@@ -91,6 +91,8 @@ void write_route(Emitter& out, const Route& route, const Model& model) {
     out.close();
   }
   if (route.service) out.text("service", model.services[*route.service].name);
+  if (route.timeouts) write_service_timeouts(out, *route.timeouts);
+  if (route.retries) write_retries(out, *route.retries);
   if (route.redirect) {
     out.open("redirect");
     out.number("status", route.redirect->status);
@@ -115,8 +117,9 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.item();
   out.text("name", listener.name);
   out.address("listen", listener.listen);
-  out.word("protocol", "http");
+  out.choice("protocol", listener.protocol);
   if (!listener.listen.ip) out.text("unix_mode", format_mode(listener.unix_mode));
+  out.flag("internal", listener.internal);
   write_client_ip(out, listener.client_ip, model);
   const ListenerLimits& limits = listener.limits;
   out.open("limits");

@@ -1,165 +1,104 @@
-// Expands a service: who serves, how they are probed, and what they are told.
+// Expands a service but for who serves (expand_endpoint.cc) and what they are told (expand_propagate.cc).
 #include "conf/emitter.h"
-
-#include <algorithm>
 
 namespace telltale::conf {
 namespace {
 
-void write_endpoints(Emitter& out, const std::vector<Endpoint>& endpoints) {
-  if (endpoints.empty()) return;
-  out.open("endpoints");
-  for (const Endpoint& endpoint : endpoints) {
-    out.item();
-    out.address("address", endpoint.address);
-    out.text("name", endpoint.name);
-    out.number("weight", std::uint64_t{endpoint.weight});
-    out.close();
+void write_session_affinity(Emitter& out, const std::optional<SessionAffinity>& affinity) {
+  if (!affinity) return out.word("session_affinity", "none");
+  out.open("session_affinity");
+  out.word("type", "client_ip");
+  out.duration("timeout", affinity->timeout);
+  out.number("max_clients", std::uint64_t{affinity->max_clients});
+  out.close();
+}
+
+void write_balance(Emitter& out, const Balance& balance) {
+  out.open("balance");
+  out.choice("policy", balance.policy);
+  if (balance.policy == BalancePolicy::maglev || balance.policy == BalancePolicy::ring_hash) {
+    out.choice("hash_on", balance.hash_on);
+    out.text_if_any("name", balance.hash_name);
+    out.number("table_size", std::uint64_t{balance.table_size});
   }
   out.close();
 }
 
-void write_nodes(Emitter& out, const std::vector<Node>& nodes) {
-  if (nodes.empty()) return;
-  out.open("nodes");
-  for (const Node& node : nodes) {
-    out.item();
-    out.text("name", node.name);
-    out.text("address", node.host);
-    out.number("port", node.port);
-    out.text_if_any("zone", node.zone);
-    out.number("weight", std::uint64_t{node.weight});
-    out.number("health_port", node.health_port);
-    write_endpoints(out, node.endpoints);
-    out.close();
-  }
+void write_ejection(Emitter& out, const std::optional<Ejection>& ejection) {
+  if (!ejection) return out.flag("ejection", false);
+  out.open("ejection");
+  out.number("failures", std::uint64_t{ejection->failures});
+  out.statuses("statuses", ejection->statuses);
+  out.duration("time", ejection->time);
+  out.duration("max_time", ejection->max_time);
+  out.number("max_share", std::uint64_t{ejection->max_share});
   out.close();
 }
 
-void write_health(Emitter& out, const Health& health) {
-  out.open("health");
-  if (health.kind == ProbeKind::tcp) {
-    out.flag("tcp", true);
-  } else {
-    out.text("http", health.path);
-    out.text_if_any("host", health.host);
+void write_circuit_breakers(Emitter& out, const CircuitBreakers& breakers) {
+  out.open("circuit_breakers");
+  out.number("max_connections", std::uint64_t{breakers.max_connections});
+  // Without a limit nobody waits, and the file that says how long would be warned of.
+  if (breakers.max_connections > 0) {
+    out.number("max_pending", std::uint64_t{breakers.max_pending});
+    out.duration("pending_timeout", breakers.pending_timeout);
   }
-  out.number("port", health.port);
-  out.duration("interval", health.interval);
-  out.duration("timeout", health.timeout);
-  out.number("rise", health.rise);
-  out.number("fall", health.fall);
-  out.number("fall_draining", health.fall_draining);
-  out.flag("strict", health.strict);
-  out.word("weight", health.weight_from_probe ? "probe" : "config");
-  out.choice("send_proxy", health.send_proxy);
-  out.close();
-}
-
-void write_node_name(Emitter& out, std::string_view key, const forwarding::NodeName& name) {
-  if (name.form == forwarding::NodeName::Form::fixed) {
-    out.text(key, name.identifier);
-  } else if (name.form != forwarding::NodeName::Form::address) {
-    out.choice(key, name.form);
-  }
-}
-
-void write_forwarded(Emitter& out, const forwarding::ForwardedOptions& forwarded) {
-  std::vector<std::string> parameters;
-  if (forwarded.write_for) parameters.emplace_back("for");
-  if (forwarded.write_by) parameters.emplace_back("by");
-  if (forwarded.write_host) parameters.emplace_back("host");
-  if (forwarded.write_proto) parameters.emplace_back("proto");
-  out.open("forwarded");
-  out.choice("mode", forwarded.mode);
-  out.list("parameters", parameters);
-  out.flag("ports", forwarded.ports);
-  write_node_name(out, "for", forwarded.for_name);
-  write_node_name(out, "by", forwarded.by_name);
-  if (!forwarded.extensions.empty()) {
-    out.open("extensions");
-    for (const auto& each : forwarded.extensions) out.format(quote_yaml(each.name), each.value.text());
-    out.close();
-  }
-  out.close();
-}
-
-void write_proxy_protocol(Emitter& out, const forwarding::Propagate& propagate) {
-  const bool v1 = propagate.proxy_version == proxy_protocol::Version::v1;
-  out.word("proxy_protocol", !propagate.proxy_protocol ? "off" : v1 ? "v1" : "v2");
-  std::vector<std::string> tlvs;
-  tlvs.reserve(propagate.tlvs.size());
-  for (const auto type : propagate.tlvs) {
-    tlvs.emplace_back(std::ranges::find(tlv_words, type, &TlvWord::type)->word);
-  }
-  out.list("tlvs", tlvs);
-  std::vector<std::string> passed;
-  passed.reserve(propagate.pass_tlvs.size());
-  for (const auto& selector : propagate.pass_tlvs) passed.push_back(proxy_protocol::tlv_name(selector));
-  out.list("pass_tlvs", passed);
-  out.number("tlv_padding", std::uint64_t{propagate.tlv_padding});
-  if (propagate.custom_tlvs.empty()) return;
-  out.open("custom_tlvs");
-  for (const auto& each : propagate.custom_tlvs) {
-    out.format(tlv_type_word(static_cast<std::uint8_t>(each.type)), each.value.text());
-  }
-  out.close();
-}
-
-void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
-  out.open("propagate");
-  out.choice("x_forwarded_for", propagate.x_forwarded_for);
-  write_forwarded(out, propagate.forwarded);
-  out.flag("x_forwarded_proto", propagate.x_forwarded_proto);
-  out.flag("x_forwarded_host", propagate.x_forwarded_host);
-  out.flag("x_forwarded_port", propagate.x_forwarded_port);
-  out.flag("x_real_ip", propagate.x_real_ip);
-  out.flag("via", propagate.via);
-  out.word("source_address", propagate.transparent_source ? "transparent" : "own");
-  if (propagate.assertion) {
-    out.open("assertion");
-    out.text("key_file", propagate.assertion->key_file);
-    out.flag("header", propagate.assertion->header);
-    out.word("tlv", tlv_type_word(propagate.assertion->tlv));
-    out.close();
-  }
-  write_proxy_protocol(out, propagate);
-  if (!propagate.headers.empty()) {
-    out.open("headers");
-    for (const auto& each : propagate.headers) out.format(quote_yaml(each.name), each.value.text());
-    out.close();
-  }
+  out.number("max_requests", std::uint64_t{breakers.max_requests});
+  out.number("max_retries", std::uint64_t{breakers.max_retries});
   out.close();
 }
 
 }  // namespace
 
-std::string tlv_type_word(std::uint8_t type) {
-  if (type == 0) return "off";
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  return {'0', 'x', digits[type >> 4], digits[type & 15]};
+void write_service_timeouts(Emitter& out, const ServiceTimeouts& timeouts) {
+  out.open("timeouts");
+  out.duration("connect", timeouts.connect);
+  out.duration("response", timeouts.response);
+  out.duration("idle", timeouts.idle);
+  out.duration("total", timeouts.total);
+  out.close();
+}
+
+void write_retries(Emitter& out, const Retries& retries) {
+  std::vector<std::string> on;
+  if (retries.connect_failure) on.emplace_back("connect_failure");
+  if (retries.reset) on.emplace_back("reset");
+  if (retries.timeout) on.emplace_back("timeout");
+  out.open("retries");
+  out.number("attempts", std::uint64_t{retries.attempts});
+  out.list("on", on);
+  out.statuses("statuses", retries.statuses);
+  out.duration("per_try_timeout", retries.per_try_timeout);
+  out.number("budget", std::uint64_t{retries.budget});
+  out.number("min_concurrent", std::uint64_t{retries.min_concurrent});
+  out.close();
 }
 
 void write_service(Emitter& out, const Service& service) {
   out.item();
   out.text("name", service.name);
   out.choice("external_traffic_policy", service.external_traffic_policy);
-  out.choice("balance", service.balance.policy);
+  out.choice("internal_traffic_policy", service.internal_traffic_policy);
+  out.choice("traffic_distribution", service.traffic_distribution);
+  write_session_affinity(out, service.session_affinity);
+  write_balance(out, service.balance);
   out.number("port", service.port);
   write_nodes(out, service.nodes);
   write_endpoints(out, service.endpoints);
+  out.text_if_any("endpoints_file", service.endpoints_file);
   if (service.health) write_health(out, *service.health);
+  if (service.health_check_node_port) out.address("health_check_node_port", *service.health_check_node_port);
+  write_ejection(out, service.ejection);
+  out.duration("slow_start", service.slow_start);
   write_propagate(out, service.propagate);
-  out.open("timeouts");
-  out.duration("connect", service.timeouts.connect);
-  out.duration("response", service.timeouts.response);
-  out.close();
+  write_service_timeouts(out, service.timeouts);
+  write_retries(out, service.retries);
+  write_circuit_breakers(out, service.circuit_breakers);
   out.open("pool");
   out.number("max_idle", service.pool.max_idle);
   out.number("max_idle_identities", service.pool.max_idle_identities);
   out.duration("idle_timeout", service.pool.idle_timeout);
   out.close();
-  out.number("retries", service.retries.attempts);
   out.close();
 }
 

@@ -6,16 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 namespace telltale::conf {
 namespace {
-
-std::optional<std::string> process_environment(std::string_view name) {
-  const char* value = std::getenv(std::string(name).c_str());
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
 
 LoadResult unreadable(std::string why) {
   LoadResult result;
@@ -33,7 +27,7 @@ LoadResult load_text(std::string text, const Environment& environment, const Ran
   YamlTree tree;
   Draft draft;
   if (tree.parse(result.text, diagnostics.list())) {
-    const Environment& lookup = environment ? environment : Environment(process_environment);
+    const Environment lookup = environment ? environment : process_environment();
     Context context{diagnostics, lookup, result.text, ranges};
     read_root(context, tree.root(), draft);
     check_model(diagnostics, draft);

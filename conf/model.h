@@ -114,18 +114,21 @@ struct Route {
   std::string name;  ///< for logs; default: host, path and TLVs as written, or "default"
   Match match;
   std::optional<std::size_t> service;  ///< index into Model::services
-  /// What the route has of its own; the rest of each is the service's. nullopt: the service's as they are.
+  /// Where the route has some of its own: these, and the rest of each from the service. nullopt: the service's.
   std::optional<ServiceTimeouts> timeouts;
   std::optional<Retries> retries;
   std::optional<Redirect> redirect;
   std::optional<FixedAnswer> respond;
 };
 
+enum class Protocol : std::uint8_t { http, tcp };
+
 struct Listener {
   std::string name;  ///< default: listener-N
   Address listen;
-  unsigned unix_mode = 0660;  ///< permissions of a Unix socket
-  bool internal = false;      ///< for clients within the cluster: Service::internal_traffic_policy applies
+  unsigned unix_mode = 0660;           ///< permissions of a Unix socket
+  Protocol protocol = Protocol::http;  ///< tcp: octets go to and fro as they are; there is one route, to a service
+  bool internal = false;               ///< for clients within the cluster: Service::internal_traffic_policy applies
   ClientIp client_ip;
   ListenerLimits limits;
   ListenerTimeouts timeouts;

@@ -66,7 +66,8 @@ void ObjectReader::take(const YamlNode& key, const YamlNode& value) {
     if (field.name != key.text) continue;
     const bool whole = field.type == Type::object || field.type == Type::objects || field.type == Type::endpoints ||
                        field.type == Type::ranges || field.type == Type::names || field.type == Type::words ||
-                       field.type == Type::texts || field.type == Type::templates;
+                       field.type == Type::texts || field.type == Type::templates || field.type == Type::statuses ||
+                       field.type == Type::addresses;
     // `health:` with nothing below is a probe with its defaults; a list with nothing below is as if not given.
     if (value.kind != YamlNode::Kind::null || field.type == Type::object) {
       values_[i] = &value;

@@ -3,6 +3,7 @@
 #include "conf/diagnostics.h"
 #include "conf/environment.h"
 #include "conf/schema.h"
+#include "conf/text.h"
 #include "conf/words.h"
 #include "conf/yaml_tree.h"
 
@@ -54,9 +55,14 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, std::uint64_t& out);
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, Milliseconds& out);
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, Address& out);
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, Backend& out);
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, Ranges& out);
 bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
                 std::vector<std::string>& out);
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
+                std::vector<StatusRange>& out);
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
+                std::vector<net::IpPort>& out);
 
 /// Reads one map by its object in the table. The constructor reports unknown fields, fields that are missing, and more
 /// or fewer than one of `one_of`; each read() reports what is wrong with one value and leaves the default in place.

@@ -1,13 +1,9 @@
 #include "conf/published_ranges.h"
 
+#include "conf/file.h"
 #include "conf/text.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <sys/stat.h>
 
 namespace telltale::conf {
 namespace {
@@ -122,21 +118,8 @@ bool is_list_name(std::string_view text) {
 RangesResult parse_ranges(std::string_view text) { return Reader().run(text); }
 
 RangesResult load_ranges(const std::string& path) {
-  const auto close = [](std::FILE* file) { std::fclose(file); };
-  struct stat status;
-  // Asked before it is opened: opening a FIFO would wait for whoever writes to it.
-  if (::stat(path.c_str(), &status) != 0) return {nullptr, std::strerror(errno)};
-  if (!S_ISREG(status.st_mode)) return {nullptr, "not a regular file"};
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rbe"), close);
-  if (!file) return {nullptr, std::strerror(errno)};
-  std::string text;
-  std::array<char, 16 * 1024> buffer;
-  for (std::size_t size; (size = std::fread(buffer.data(), 1, buffer.size(), file.get())) > 0;) {
-    text.append(buffer.data(), size);
-    if (text.size() > max_file_octets) return {nullptr, "more than 1 MiB"};
-  }
-  if (std::ferror(file.get())) return {nullptr, std::strerror(errno)};
-  return parse_ranges(text);
+  const FileText file = read_regular_file(path, max_file_octets);
+  return file.text ? parse_ranges(*file.text) : RangesResult{nullptr, file.problem};
 }
 
 std::shared_ptr<const PublishedRanges> shipped_ranges() {

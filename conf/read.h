@@ -12,6 +12,8 @@ namespace telltale::conf {
 struct RouteSource {
   const YamlNode* node = nullptr;     ///< the route; the listener for `service: NAME` there
   const YamlNode* service = nullptr;  ///< the service's name
+  const YamlNode* timeouts = nullptr;
+  const YamlNode* retries = nullptr;
   std::string service_name;
   bool at_listener = false;
   bool right = false;  ///< nothing in it was found wrong
@@ -27,6 +29,7 @@ struct ListenerSource {
 struct ServiceSource {
   const YamlNode* node = nullptr;
   const YamlNode* name = nullptr;
+  const YamlNode* health_check_node_port = nullptr;  ///< null: none that is right
 };
 
 struct Draft {
@@ -54,7 +57,22 @@ Behind read_behind(ObjectReader& client_ip);
 bool fill_proxy_protocol(ObjectReader& reader, const Behind& behind, ClientIp& client_ip);
 void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source);
 
-void read_service(Context& context, const YamlNode& node, const Path& path, Service& service);
+void read_service(Context& context, const YamlNode& node, const Path& path, Service& service, ServiceSource& source);
+void read_nodes(ObjectReader& reader, std::vector<Node>& nodes);
+void read_endpoints(ObjectReader& reader, std::vector<Endpoint>& endpoints);
+void read_balance(ObjectReader& service, Balance& balance);
+void read_session_affinity(ObjectReader& service, std::optional<SessionAffinity>& affinity);
+/// Of a service, or of a route.
+void read_service_timeouts(ObjectReader& owner, ServiceTimeouts& timeouts);
+void read_retries(ObjectReader& owner, Retries& retries);
+void read_circuit_breakers(ObjectReader& service, CircuitBreakers& breakers);
+void read_ejection(ObjectReader& service, std::optional<Ejection>& ejection);
+/// What nodes and endpoints say of each other, in a service or in its file.
+void check_nodes(ObjectReader& reader, const std::vector<Node>& nodes, const Service& service);
+void check_endpoints(ObjectReader& reader, const std::vector<Endpoint>& endpoints);
+/// `source_address: transparent` and an endpoint that has none.
+void check_sources(ObjectReader& reader, const std::vector<Node>& nodes, const std::vector<Endpoint>& endpoints,
+                   const Service& service);
 /// What the parts of one service say of each other.
 void check_service(ObjectReader& reader, const Service& service);
 void read_health(Context& context, const YamlNode& node, const Path& path, Health& health);
@@ -67,6 +85,17 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
 /// What is legal and dangerous in how listeners find out who the client is and services tell it. Needs the routes'
 /// services resolved.
 void check_identity(Diagnostics& diagnostics, const Draft& draft);
+
+/// Gives the route what its `timeouts` and `retries` leave to the service.
+void inherit(Route& route, const RouteSource& source, const Service& service);
+
+/// What these three need: the routes' services resolved.
+/// Traffic policies, as this process's place and its listeners give them a meaning.
+void check_policies(Diagnostics& diagnostics, const Draft& draft);
+/// Services that take the verdicts of others.
+void check_tracking(Diagnostics& diagnostics, const Draft& draft);
+/// Timeouts and retries of services and routes, and what they say of each other.
+void check_resilience(Diagnostics& diagnostics, const Draft& draft);
 
 /// Resolves the routes' services and reports what no object can know by itself.
 void check_model(Diagnostics& diagnostics, Draft& draft);

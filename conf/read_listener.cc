@@ -191,6 +191,27 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
   if (reader.read("source_loss", source_loss)) client_ip.detect_source_loss = source_loss == "warn";
 }
 
+namespace {
+
+/// What only requests have.
+void check_tcp(ObjectReader& reader) {
+  if (reader.has("routes")) {
+    reader.error("routes", "a connection of `protocol: tcp` has no request that could be matched",
+                 "write `service: NAME` instead");
+  }
+  if (reader.has("timeouts")) {
+    reader.warning("timeouts", "has no effect with `protocol: tcp`", "`timeouts: { connect, idle }` of the service");
+  }
+  const YamlNode* client_ip = reader.value("client_ip");
+  if (client_ip == nullptr) return;
+  for (const std::string_view field : {"header", "trusted", "trusted_hops", "assertion"}) {
+    if (client_ip->find(field) == nullptr) continue;
+    reader.warning("client_ip", quote(field) + " has no effect with `protocol: tcp`: there is no header but PROXY");
+  }
+}
+
+}  // namespace
+
 void read_listener(Context& context, const YamlNode& node, const Path& path, Listener& listener,
                    ListenerSource& source) {
   ObjectReader reader(context, node, path, schema::listener);
@@ -198,12 +219,12 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
   source.name = reader.value("name");
   reader.read("name", listener.name);
   if (reader.read("listen", listener.listen)) source.listen = reader.value("listen");
-  std::string protocol;
-  reader.read("protocol", protocol);
+  reader.read("protocol", listener.protocol);
   reader.read("unix_mode", listener.unix_mode);
   if (reader.has("unix_mode") && source.listen && listener.listen.ip) {
     reader.warning("unix_mode", "has no effect: this listener is not a Unix socket");
   }
+  reader.read("internal", listener.internal);
   reader.object("client_ip", [&](const YamlNode& value, const Path& at) {
     read_client_ip(context, value, at, listener.client_ip, source);
   });
@@ -216,11 +237,12 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
       reader.value("routes")->kind == YamlNode::Kind::sequence) {
     reader.error("routes", "there is no route: every request would get 404", "or write `service: NAME` instead");
   }
-  RouteSource at_listener{&node, reader.value("service"), {}, true};
+  RouteSource at_listener{.node = &node, .service = reader.value("service"), .at_listener = true};
   if (reader.read("service", at_listener.service_name)) {
     listener.routes.emplace_back().name = "default";
     source.routes.push_back(std::move(at_listener));
   }
+  if (listener.protocol == Protocol::tcp) check_tcp(reader);
 }
 
 }  // namespace telltale::conf

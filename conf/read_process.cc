@@ -76,6 +76,22 @@ void read_drain(ObjectReader& root, Drain& drain) {
   });
 }
 
+void read_dns(ObjectReader& root, Dns& dns) {
+  root.object("dns", [&](const YamlNode& node, const Path& path) {
+    ObjectReader reader(root.context(), node, path, schema::dns);
+    reader.read("servers", dns.servers);
+    reader.read("timeout", dns.timeout);
+    reader.read("attempts", dns.attempts);
+    const bool has_min = reader.read("min_ttl", dns.min_ttl);
+    const bool has_max = reader.read("max_ttl", dns.max_ttl);
+    reader.read("retry", dns.retry);
+    if (dns.max_ttl >= dns.min_ttl || (!has_min && !has_max)) return;
+    reader.error(has_max ? "max_ttl" : "min_ttl", "`max_ttl` (" + format_duration(dns.max_ttl) +
+                                                      ") is shorter than `min_ttl` (" + format_duration(dns.min_ttl) +
+                                                      ")");
+  });
+}
+
 /// Before everything that may name one of its lists.
 void read_ranges(ObjectReader& root, Model& model) {
   Context& context = root.context();
@@ -107,12 +123,13 @@ void read_root(Context& context, const YamlNode& root, Draft& draft) {
   read_access_log(reader, model.access_log);
   read_drain(reader, model.drain);
   read_ranges(reader, model);
+  reader.read("node_name", model.node_name);
+  reader.read("zone", model.zone);
+  read_dns(reader, model.dns);
   reader.each("services", [&](const YamlNode& node, const Path& item, std::size_t) {
     ServiceSource& source = draft.services.emplace_back();
-    source.node = &node;
     Service& service = model.services.emplace_back();
-    read_service(context, node, item, service);
-    source.name = node.find("name");
+    read_service(context, node, item, service, source);
   });
   reader.each("listeners", [&](const YamlNode& node, const Path& item, std::size_t index) {
     Listener& listener = model.listeners.emplace_back();

@@ -167,8 +167,17 @@ void read_route(Context& context, const YamlNode& node, const Path& path, Route&
   }
   source.service = reader.value("service");
   if (!reader.read("service", source.service_name)) source.service = nullptr;
+  source.timeouts = reader.value("timeouts");
+  source.retries = reader.value("retries");
+  if (source.timeouts) read_service_timeouts(reader, route.timeouts.emplace());
+  if (source.retries) read_retries(reader, route.retries.emplace());
   if (reader.has("redirect")) read_redirect(reader, route.redirect.emplace());
   if (reader.has("respond")) read_respond(reader, route.respond.emplace());
+  for (const std::string_view field : {"timeouts", "retries"}) {
+    if (reader.has(field) && !reader.has("service") && (reader.has("redirect") || reader.has("respond"))) {
+      reader.error(field, "is only for a route to a service", "remove it");
+    }
+  }
   source.right = context.diagnostics.list().size() == findings;
 }
 

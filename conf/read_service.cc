@@ -1,73 +1,7 @@
 #include "conf/read.h"
-#include "conf/read_template.h"
-#include "conf/suggest.h"
-#include "conf/text.h"
-#include "protocol/forwarding/obfuscation.h"
-
-#include <algorithm>
 
 namespace telltale::conf {
 namespace {
-
-bool check_port(Context& context, const YamlNode& place, const Path& path, const Address& address) {
-  if (!address.ip || address.ip->port != 0) return true;
-  context.diagnostics.error(place, path, quote(address.to_string()) + " has port 0: nothing can be reached there");
-  return false;
-}
-
-/// An endpoint must say which host: `:8080` is for listening.
-bool check_host(Context& context, const YamlNode& place, const Path& path, const Address& address) {
-  if (!address.ip || !address.ip->address.is_unspecified()) return check_port(context, place, path, address);
-  context.diagnostics.error(place, path, quote(address.to_string()) + " says no host",
-                            "write 127.0.0.1:" + std::to_string(address.ip->port) + " for this machine");
-  return false;
-}
-
-void read_endpoint(Context& context, const YamlNode& node, const Path& path, Endpoint& endpoint) {
-  if (node.kind == YamlNode::Kind::scalar) {
-    const Field& row = *find_field(schema::endpoint, "address");
-    if (read_value(context, node, path, row, endpoint.address)) check_host(context, node, path, endpoint.address);
-    endpoint.name = endpoint.address.to_string();
-    return;
-  }
-  ObjectReader reader(context, node, path, schema::endpoint);
-  if (reader.read("address", endpoint.address)) {
-    check_host(context, reader.place("address"), Path(path, "address"), endpoint.address);
-    endpoint.name = endpoint.address.to_string();
-  }
-  reader.read("name", endpoint.name);
-  reader.read("weight", endpoint.weight);
-}
-
-void read_endpoints(ObjectReader& reader, std::vector<Endpoint>& endpoints) {
-  reader.each("endpoints", [&](const YamlNode& item, const Path& path, std::size_t) {
-    read_endpoint(reader.context(), item, path, endpoints.emplace_back());
-  });
-}
-
-void read_node(Context& context, const YamlNode& item, const Path& path, Node& node) {
-  ObjectReader reader(context, item, path, schema::node);
-  if (reader.read("address", node.host)) {
-    if (net::IpAddress::parse(node.host)->is_unspecified()) {
-      reader.error("address", quote(node.host) + " says no host", "write 127.0.0.1 for this machine");
-    }
-    node.name = node.host;
-  }
-  reader.read("name", node.name);
-  reader.read("port", node.port);
-  reader.read("zone", node.zone);
-  reader.read("weight", node.weight);
-  reader.read("health_port", node.health_port);
-  read_endpoints(reader, node.endpoints);
-}
-
-void read_timeouts(ObjectReader& service, ServiceTimeouts& timeouts) {
-  service.object("timeouts", [&](const YamlNode& node, const Path& path) {
-    ObjectReader reader(service.context(), node, path, schema::service_timeouts);
-    reader.read("connect", timeouts.connect);
-    reader.read("response", timeouts.response);
-  });
-}
 
 void read_pool(ObjectReader& service, Pool& pool) {
   service.object("pool", [&](const YamlNode& node, const Path& path) {
@@ -78,213 +12,42 @@ void read_pool(ObjectReader& service, Pool& pool) {
   });
 }
 
-/// One of the row's words, or a fixed identifier.
-void read_node_name(ObjectReader& reader, std::string_view parameter, bool written, forwarding::NodeName& name) {
-  std::string text;
-  if (!reader.read(parameter, text)) return;
-  if (const auto form = from_word<forwarding::NodeName::Form>(text)) {
-    name.form = *form;
-  } else if (forwarding::is_obfuscated_identifier(text)) {
-    name.form = forwarding::NodeName::Form::fixed;
-    name.identifier = std::move(text);
-  } else {
-    const auto& words = Words<forwarding::NodeName::Form>::list;
-    reader.error(
-        parameter, quote(text) + " is neither a way to name a node nor an identifier (RFC 7239 6.3)",
-        did_you_mean(text, words,
-                     "address, unknown, per_connection, per_process, or `_` and letters, digits, `.`, `_`, `-`"));
-    return;
-  }
-  if (!written) {
-    reader.warning(parameter, "has no effect: `parameters` does not name `" + std::string(parameter) + "`",
-                   "parameters: [for, by, proto]");
-  }
-}
-
-void read_forwarded(ObjectReader& propagate, forwarding::ForwardedOptions& forwarded) {
-  std::string word;
-  if (propagate.read_word_instead("forwarded", word)) {
-    if (const auto mode = from_word<forwarding::ListMode>(word)) forwarded.mode = *mode;
-    return;
-  }
-  propagate.object("forwarded", [&](const YamlNode& node, const Path& path) {
-    ObjectReader reader(propagate.context(), node, path, schema::forwarded);
-    reader.read("mode", forwarded.mode);
-    reader.read("ports", forwarded.ports);
-    read_extensions(reader, forwarded.extensions);
-    std::vector<std::string> parameters;
-    if (reader.read("parameters", parameters)) {
-      if (parameters.empty()) reader.error("parameters", "an element must say something", "[for, proto]");
-      const auto has = [&](std::string_view name) { return std::ranges::find(parameters, name) != parameters.end(); };
-      forwarded.write_for = has("for"), forwarded.write_by = has("by");
-      forwarded.write_host = has("host"), forwarded.write_proto = has("proto");
-    }
-    using enum forwarding::ListMode;
-    if (!forwarded.extensions.empty() && forwarded.mode != append && forwarded.mode != replace) {
-      reader.warning("extensions",
-                     "has no effect: with `mode: " + std::string(word_of(forwarded.mode)) + "` no element is written");
-    }
-    read_node_name(reader, "for", forwarded.write_for, forwarded.for_name);
-    read_node_name(reader, "by", forwarded.write_by, forwarded.by_name);
-  });
-}
-
-void warn_of_pass(ObjectReader& reader, std::string_view field, forwarding::ListMode mode) {
-  if (mode != forwarding::ListMode::pass) return;
-  reader.warning(field, "`pass` lets through whatever a client wrote, forged or not",
-                 "append keeps what a trusted hop wrote");
-}
-
-/// Why a received TLV cannot go on; empty: it can.
-std::string passing_problem(const proxy_protocol::TlvSelector& selector, const forwarding::Propagate& propagate,
-                            std::string& hint) {
-  using proxy_protocol::TlvType;
-  if (selector.type == TlvType::ssl && selector.place != proxy_protocol::TlvSelector::Place::value) {
-    hint = "`tlvs: [ssl]`";
-    return " is a part of the SSL TLV, which goes on as a whole";
-  }
-  if (selector.type == TlvType::crc32c || selector.type == TlvType::noop) {
-    hint = selector.type == TlvType::crc32c ? "`tlvs: [crc32c]` writes one" : "`tlv_padding` writes one";
-    return " is of the header that it came in, and never goes on";
-  }
-  if (std::ranges::find(propagate.tlvs, selector.type) != propagate.tlvs.end()) {
-    hint = "remove it here or there";
-    return " is written by `tlvs` already";
-  }
-  if (std::ranges::find(propagate.custom_tlvs, selector.type, &forwarding::TlvTemplate::type) !=
-      propagate.custom_tlvs.end()) {
-    hint = "remove it here or there";
-    return " is written by `custom_tlvs` already";
-  }
-  if (std::ranges::find(propagate.pass_tlvs, selector) != propagate.pass_tlvs.end()) return " is given twice";
-  return {};
-}
-
-void read_passed_tlvs(ObjectReader& reader, forwarding::Propagate& propagate) {
-  Field row = *find_field(schema::propagate, "pass_tlvs");
-  row.type = Type::text;
-  reader.each("pass_tlvs", [&](const YamlNode& item, const Path& path, std::size_t) {
-    std::string name;
-    if (!read_value(reader.context(), item, path, row, name)) return;
-    const auto selector = proxy_protocol::parse_tlv_selector(name);
-    std::string hint;
-    if (!selector) {
-      hint = did_you_mean(name, proxy_protocol::tlv_names(), std::string(any_tlv_hint));
-      if (name == "ssl") hint = "`tlvs: [ssl]` passes it on";
-    }
-    const std::string problem =
-        selector ? passing_problem(*selector, propagate, hint) : std::string(" is not the name of a TLV");
-    if (!problem.empty()) return reader.context().diagnostics.error(item, path, quote(name) + problem, hint);
-    propagate.pass_tlvs.push_back(*selector);
-  });
-}
-
-void check_probe_fields(ObjectReader& reader, const Health& health) {
-  if (health.kind != ProbeKind::tcp) return;
-  const auto only_http = [&](std::string_view field) {
-    reader.error(field, "is only for a probe by `http`", "remove it, or `tcp: true`");
-  };
-  if (reader.has("http")) only_http("http");
-  if (reader.has("host")) only_http("host");
-  if (health.strict) only_http("strict");
-  if (health.weight_from_probe) only_http("weight");
-}
-
-/// Whether the PROXY header has this TLV without the assertion.
-bool writes_tlv(const forwarding::Propagate& propagate, proxy_protocol::TlvType type) {
-  return std::ranges::find(propagate.pass_tlvs, type, &proxy_protocol::TlvSelector::type) !=
-             propagate.pass_tlvs.end() ||
-         std::ranges::find(propagate.custom_tlvs, type, &forwarding::TlvTemplate::type) != propagate.custom_tlvs.end();
+void read_endpoints_file(ObjectReader& service, std::string& file) {
+  if (!service.read("endpoints_file", file) || file.starts_with('/')) return;
+  service.error("endpoints_file", quote(file) + " is not an absolute path",
+                "it is followed wherever the process runs: /etc/…");
 }
 
 }  // namespace
 
-void read_health(Context& context, const YamlNode& node, const Path& path, Health& health) {
-  ObjectReader reader(context, node, path, schema::health);
-  bool tcp = false;
-  reader.read("tcp", tcp);
-  if (tcp) health.kind = ProbeKind::tcp;
-  if (reader.read("http", health.path) && !is_request_target(health.path)) {
-    reader.error("http", quote(health.path) + " is not a path", "it starts with `/`, like /healthz");
-  }
-  if (reader.read("host", health.host) && !is_authority(health.host)) {
-    reader.error("host", quote(health.host) + " is not a host", "like backend.example.com");
-  }
-  reader.read("port", health.port);
-  reader.read("interval", health.interval);
-  reader.read("timeout", health.timeout);
-  reader.read("rise", health.rise);
-  reader.read("fall", health.fall);
-  reader.read("fall_draining", health.fall_draining);
-  reader.read("strict", health.strict);
-  std::string word;
-  if (reader.read("weight", word)) health.weight_from_probe = word == "probe";
-  if (reader.read("send_proxy", word)) {
-    health.send_proxy = word == "true" ? ProxyOnProbe::v2 : from_word<ProxyOnProbe>(word).value_or(ProxyOnProbe::off);
-  }
-  check_probe_fields(reader, health);
-}
-
-void read_propagate(Context& context, const YamlNode& node, const Path& path, forwarding::Propagate& propagate) {
-  ObjectReader reader(context, node, path, schema::propagate);
-  reader.read("x_forwarded_for", propagate.x_forwarded_for);
-  warn_of_pass(reader, "x_forwarded_for", propagate.x_forwarded_for);
-  read_forwarded(reader, propagate.forwarded);
-  warn_of_pass(reader, "forwarded", propagate.forwarded.mode);
-  reader.read("x_forwarded_proto", propagate.x_forwarded_proto);
-  reader.read("x_forwarded_host", propagate.x_forwarded_host);
-  reader.read("x_forwarded_port", propagate.x_forwarded_port);
-  reader.read("x_real_ip", propagate.x_real_ip);
-  reader.read("via", propagate.via);
-  std::string source;
-  if (reader.read("source_address", source)) propagate.transparent_source = source == "transparent";
-  std::string version = "off";
-  const bool known = reader.read("proxy_protocol", version) || !reader.has("proxy_protocol");
-  propagate.proxy_protocol = version != "off";
-  if (version == "v1") propagate.proxy_version = proxy_protocol::Version::v1;
-  read_header_templates(reader, propagate.headers);
-  read_custom_tlvs(reader, propagate.custom_tlvs);
-  read_assertion(reader, propagate.assertion);
-  std::vector<std::string> tlvs;
-  reader.read("tlvs", tlvs);
-  for (const std::string& each : tlvs) {
-    propagate.tlvs.push_back(std::ranges::find(tlv_words, each, &TlvWord::word)->type);
-  }
-  read_passed_tlvs(reader, propagate);
-  const std::uint8_t signed_tlv = propagate.assertion ? propagate.assertion->tlv : 0;
-  if (signed_tlv != 0 && writes_tlv(propagate, proxy_protocol::TlvType{signed_tlv})) {
-    reader.error("assertion", "its `tlv` is one of `pass_tlvs` or `custom_tlvs` too", "another of 0xE0 to 0xEF");
-  }
-  reader.read("tlv_padding", propagate.tlv_padding);
-  if (!known || version == "v2") return;
-  const auto needs_v2 = [&](std::string_view field) {
-    reader.error(field, "only a PROXY header of version 2 has TLVs", "add `proxy_protocol: v2`");
-  };
-  if (!propagate.tlvs.empty()) needs_v2("tlvs");
-  if (signed_tlv != 0) needs_v2("assertion");
-  if (!propagate.pass_tlvs.empty()) needs_v2("pass_tlvs");
-  if (propagate.tlv_padding > 0) needs_v2("tlv_padding");
-  if (!propagate.custom_tlvs.empty()) needs_v2("custom_tlvs");
-}
-
-void read_service(Context& context, const YamlNode& node, const Path& path, Service& service) {
+void read_service(Context& context, const YamlNode& node, const Path& path, Service& service, ServiceSource& source) {
   ObjectReader reader(context, node, path, schema::service);
+  source.node = &node;
   reader.read("name", service.name);
+  source.name = reader.value("name");
   reader.read("external_traffic_policy", service.external_traffic_policy);
-  reader.read("balance", service.balance.policy);
+  reader.read("internal_traffic_policy", service.internal_traffic_policy);
+  reader.read("traffic_distribution", service.traffic_distribution);
+  read_session_affinity(reader, service.session_affinity);
+  read_balance(reader, service.balance);
   reader.read("port", service.port);
-  reader.each("nodes", [&](const YamlNode& item, const Path& item_path, std::size_t) {
-    read_node(context, item, item_path, service.nodes.emplace_back());
-  });
+  read_nodes(reader, service.nodes);
   read_endpoints(reader, service.endpoints);
+  read_endpoints_file(reader, service.endpoints_file);
   reader.object("health", [&](const YamlNode& value, const Path& at) {
     read_health(context, value, at, service.health.emplace());
   });
+  if (reader.read("health_check_node_port", service.health_check_node_port)) {
+    source.health_check_node_port = reader.value("health_check_node_port");
+  }
+  read_ejection(reader, service.ejection);
+  reader.read("slow_start", service.slow_start);
   reader.object("propagate",
                 [&](const YamlNode& value, const Path& at) { read_propagate(context, value, at, service.propagate); });
-  read_timeouts(reader, service.timeouts);
+  read_service_timeouts(reader, service.timeouts);
+  read_retries(reader, service.retries);
+  read_circuit_breakers(reader, service.circuit_breakers);
   read_pool(reader, service.pool);
-  reader.read("retries", service.retries.attempts);
   check_service(reader, service);
 }
 

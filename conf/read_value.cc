@@ -51,6 +51,18 @@ std::optional<std::string_view> match_word(const Field& field, const YamlNode& n
   return std::nullopt;
 }
 
+/// What a word of Kubernetes, HAProxy, nginx or Envoy is called here, if it is one of `words`; else the word itself.
+std::string_view own_word(std::string_view text, const std::vector<std::string_view>& words) {
+  constexpr std::pair<std::string_view, std::string_view> foreign[] = {
+      {"preferclose", "prefer_same_zone"}, {"leastconn", "least_request"}, {"least_conn", "least_request"},
+      {"roundrobin", "round_robin"},       {"rr", "round_robin"},          {"consistent_hash", "ring_hash"}};
+  const std::string lower = to_lower(text);
+  for (const auto& [theirs, ours] : foreign) {
+    if (lower == theirs && std::ranges::find(words, ours) != words.end()) return ours;
+  }
+  return text;
+}
+
 bool read_word(Context& context, const YamlNode& node, const Path& path, const Field& field, std::string_view text,
                std::string& out) {
   if (const auto word = match_word(field, node, text)) {
@@ -66,7 +78,7 @@ bool read_word(Context& context, const YamlNode& node, const Path& path, const F
                                 (map_too            ? ", nor a map"
                                  : words.size() > 1 ? ""
                                                     : ", the only choice in this version"),
-                            did_you_mean(text, words));
+                            did_you_mean(own_word(text, words), words));
   return false;
 }
 
@@ -106,6 +118,25 @@ bool list_wanted(Context& context, const YamlNode& node, const Path& path) {
   return true;
 }
 
+/// A list of what `parse` makes of a scalar.
+template <class T, class Parse>
+bool read_items(Context& context, const YamlNode& node, const Path& path, const Field& field, std::vector<T>& out,
+                Parse parse) {
+  if (list_wanted(context, node, path)) return false;
+  bool right = true;
+  std::vector<T> values;
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const Path item_path(path, i);
+    std::string storage;
+    const auto text = scalar(context, *node.items[i], item_path, field, storage);
+    const auto value = text ? parsed(context, *node.items[i], item_path, *text, parse(*text)) : std::nullopt;
+    right = right && value;
+    if (value) values.push_back(*value);
+  }
+  if (right) out = std::move(values);
+  return right;
+}
+
 }  // namespace
 
 RangeList Ranges::as_list() const {
@@ -128,10 +159,10 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
   const auto text = scalar(context, node, path, field, storage);
   if (!text) return false;
   if (field.type == Type::word) return read_word(context, node, path, field, *text, out);
-  if (field.type == Type::ip) {
-    const auto ip = parsed(context, node, path, *text, parse_ip(*text));
-    if (ip) out = ip->to_string();
-    return ip.has_value();
+  if (field.type == Type::host) {
+    auto host = parsed(context, node, path, *text, parse_host(*text));
+    if (host) out = std::move(*host);
+    return host.has_value();
   }
   if (field.type == Type::text) {
     if (text->empty()) {
@@ -210,7 +241,18 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
   std::string storage;
   const auto text = scalar(context, node, path, field, storage);
   if (!text) return false;
-  auto value = parsed(context, node, path, *text, parse_address(*text));
+  auto value =
+      parsed(context, node, path, *text, field.type == Type::socket ? parse_socket(*text) : parse_address(*text));
+  if (!value) return false;
+  out = std::move(*value);
+  return true;
+}
+
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field, Backend& out) {
+  std::string storage;
+  const auto text = scalar(context, node, path, field, storage);
+  if (!text) return false;
+  auto value = parsed(context, node, path, *text, parse_backend(*text));
   if (!value) return false;
   out = std::move(*value);
   return true;
@@ -260,6 +302,22 @@ bool read_value(Context& context, const YamlNode& node, const Path& path, const 
   }
   if (right) out = std::move(values);
   return right;
+}
+
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
+                std::vector<StatusRange>& out) {
+  return read_items(context, node, path, field, out, parse_statuses);
+}
+
+bool read_value(Context& context, const YamlNode& node, const Path& path, const Field& field,
+                std::vector<net::IpPort>& out) {
+  return read_items(context, node, path, field, out, [](std::string_view text) -> Parsed<net::IpPort> {
+    const auto address = parse_address(text);
+    if (!address.value) return {{}, address.problem, address.hint};
+    const auto& ip = address.value->ip;
+    if (ip && ip->port != 0 && !ip->address.is_unspecified()) return {*ip, {}, {}};
+    return {{}, "is not the address and port of a server", "like 10.96.0.10:53"};
+  });
 }
 
 }  // namespace telltale::conf

@@ -3,7 +3,7 @@
 namespace telltale::conf {
 namespace {
 
-constexpr std::uint64_t hour = 3'600'000, day = 24 * hour;
+constexpr std::uint64_t ms = 1, hour = 3'600'000, day = 24 * hour;
 
 constexpr Field drain_fields[] = {
     {.name = "delay",
@@ -64,6 +64,42 @@ constexpr Field access_log_fields[] = {
      .fallback = "true",
      .meaning = "`false`: the query, which may hold secrets, is left out of `target`."},
 };
+constexpr Field dns_fields[] = {
+    {.name = "servers",
+     .type = Type::addresses,
+     .fallback = "[]",
+     .meaning = "Who is asked, in this order: `[\"10.96.0.10:53\"]`. Empty: those of `/etc/resolv.conf`."},
+    {.name = "timeout",
+     .type = Type::duration,
+     .min = 10 * ms,
+     .max = 60'000 * ms,
+     .fallback = "2s",
+     .meaning = "Of one question to one server; twice as long each time that it is asked again."},
+    {.name = "attempts",
+     .type = Type::integer,
+     .min = 1,
+     .max = 10,
+     .fallback = "2",
+     .meaning = "How often each server is asked."},
+    {.name = "min_ttl",
+     .type = Type::duration,
+     .min = 10 * ms,
+     .max = day,
+     .fallback = "1s",
+     .meaning = "An answer is good for its TTL, but not for less than this."},
+    {.name = "max_ttl",
+     .type = Type::duration,
+     .min = 10 * ms,
+     .max = day,
+     .fallback = "5m",
+     .meaning = "Nor for more."},
+    {.name = "retry",
+     .type = Type::duration,
+     .min = 10 * ms,
+     .max = day,
+     .fallback = "5s",
+     .meaning = "When to ask again after a question that failed. Until then the last good answer stands."},
+};
 
 constexpr Field root_fields[] = {
     {.name = "workers",
@@ -91,6 +127,18 @@ constexpr Field root_fields[] = {
      .type = Type::text,
      .meaning = "A file of published address ranges instead of those built in; followed when it changes. An absolute "
                 "path."},
+    {.name = "node_name",
+     .type = Type::text,
+     .meaning = "The node that this process runs on, by the `name` that `nodes` give it; in a pod, `\"${NODE_NAME}\"` "
+                "from `spec.nodeName`. Traffic policies of `local` then mean the endpoints of this node. Default: it "
+                "stands outside."},
+    {.name = "zone",
+     .type = Type::text,
+     .meaning = "The zone that this process runs in. Default: that of the node `node_name`."},
+    {.name = "dns",
+     .type = Type::object,
+     .object = &schema::dns,
+     .meaning = "How the names of backends are looked up."},
     {.name = "listeners",
      .type = Type::objects,
      .object = &schema::listener,
@@ -107,6 +155,7 @@ constinit const Object admin = {"admin", "The admin server", admin_fields};
 constinit const Object log = {"log", "The log", log_fields};
 constinit const Object access_log = {"access_log", "The access log", access_log_fields};
 constinit const Object drain = {"drain", "Draining", drain_fields};
+constinit const Object dns = {"dns", "Looking up names", dns_fields};
 }  // namespace schema
 
 std::span<const Object* const> all_objects() {
@@ -116,6 +165,7 @@ std::span<const Object* const> all_objects() {
       &schema::log,
       &schema::access_log,
       &schema::drain,
+      &schema::dns,
       &schema::listener,
       &schema::client_ip,
       &schema::proxy_protocol_rule,
@@ -129,11 +179,18 @@ std::span<const Object* const> all_objects() {
       &schema::service,
       &schema::node,
       &schema::endpoint,
+      &schema::balance,
+      &schema::session_affinity,
       &schema::health,
+      &schema::health_expect,
+      &schema::health_tls,
+      &schema::ejection,
       &schema::propagate,
       &schema::forwarded,
       &schema::assertion,
       &schema::service_timeouts,
+      &schema::retries,
+      &schema::circuit_breakers,
       &schema::pool,
   };
   return list;

@@ -24,11 +24,15 @@ enum class Type : std::uint8_t {
   names,      ///< a list of texts
   texts,      ///< a map of free names to texts, up to `max`
   address,    ///< host:port, [v6]:port, :port, unix:/path
-  ip,         ///< a numeric IP address
+  addresses,  ///< a list of IP addresses with ports
+  socket,     ///< a port, or an IP address with one
+  backend,    ///< an address, or a host name and a port
+  host,       ///< an IP address or a host name
+  statuses,   ///< a list of status codes and of ranges of them
   ranges,     ///< a list of CIDRs, addresses, and the word unix
   object,     ///< one `object`
   objects,    ///< a list of `object`
-  endpoints,  ///< a list of addresses or `object`
+  endpoints,  ///< a list of backends or `object`
   templates,  ///< a map of free names to templates, up to `max`
 };
 
@@ -55,10 +59,14 @@ struct Object {
 };
 
 namespace schema {
-extern const Object root, admin, log, access_log, drain;
+extern const Object root, admin, log, access_log, drain, dns;
 extern const Object listener, client_ip, assertion_trust, proxy_protocol_rule, listener_limits, listener_timeouts;
 extern const Object route, match, redirect, respond;
-extern const Object service, node, endpoint, health, propagate, forwarded, assertion, service_timeouts, pool;
+extern const Object service, node, endpoint, balance, session_affinity;
+extern const Object health, health_expect, health_tls, ejection;
+extern const Object propagate, forwarded, assertion;
+extern const Object service_timeouts, retries, circuit_breakers, pool;
+extern const Object endpoints_file;  ///< not of this file, but of those that `endpoints_file` names
 }  // namespace schema
 
 /// Every object of the file, from the root down.
@@ -69,7 +77,7 @@ inline constexpr std::string_view assertion_tlv_words =
     "off|0xE0|0xE1|0xE2|0xE3|0xE4|0xE5|0xE6|0xE7|0xE8|0xE9|0xEA|0xEB|0xEC|0xED|0xEE|0xEF";
 
 /// Most fields that any object has.
-inline constexpr std::size_t max_fields = 16;
+inline constexpr std::size_t max_fields = 20;
 
 const Field* find_field(const Object& object, std::string_view name);
 

@@ -253,6 +253,11 @@ constexpr Field route_fields[] = {
      .object = &schema::match,
      .meaning = "Which requests. Default: those that no other route matches."},
     {.name = "service", .type = Type::text, .meaning = "To this service's backends."},
+    {.name = "timeouts",
+     .type = Type::object,
+     .object = &schema::service_timeouts,
+     .meaning = "As the service's, for this route; what it leaves out is the service's."},
+    {.name = "retries", .type = Type::object, .words = "0|1|2|3", .object = &schema::retries, .meaning = "Likewise."},
     {.name = "redirect", .type = Type::object, .object = &schema::redirect, .meaning = "To another URL."},
     {.name = "respond", .type = Type::object, .object = &schema::respond, .meaning = "A fixed answer."},
 };
@@ -264,8 +269,19 @@ constexpr Field listener_fields[] = {
      .type = Type::address,
      .meaning = "Where to listen. `:8080` is every interface, IPv6 and IPv4; port 0 takes a free one.",
      .required = true},
-    {.name = "protocol", .type = Type::word, .words = "http", .fallback = "http", .meaning = "HTTP/1.1 and 1.0."},
+    {.name = "protocol",
+     .type = Type::word,
+     .words = "http|tcp",
+     .fallback = "http",
+     .meaning = "`http`: HTTP/1.1 and 1.0. `tcp`: connections go to the one `service` as they are; who the client is, "
+                "is told by a "
+                "PROXY header or the source address alone. While nobody may be chosen, connections are refused."},
     {.name = "unix_mode", .type = Type::mode, .fallback = "\"0660\"", .meaning = "Permissions of a Unix socket."},
+    {.name = "internal",
+     .type = Type::boolean,
+     .fallback = "false",
+     .meaning = "For clients within the cluster: `internal_traffic_policy` of the services applies, not the external "
+                "one."},
     {.name = "client_ip",
      .type = Type::object,
      .object = &schema::client_ip,

@@ -60,8 +60,16 @@ std::string base_type(const Field& field) {
       return "map of texts, at most " + plain(field.max);
     case Type::address:
       return "address";
-    case Type::ip:
-      return "IP address";
+    case Type::addresses:
+      return "list of IP addresses with ports";
+    case Type::socket:
+      return "port or address";
+    case Type::backend:
+      return "address, or host name and port";
+    case Type::host:
+      return "IP address or host name";
+    case Type::statuses:
+      return "list of status codes and ranges";
     case Type::ranges:
       return "list of address ranges, names of published lists, or `unix`";
     case Type::object:
@@ -95,6 +103,7 @@ json::array words_array(const Field& field) {
   for (const std::string_view word : split_words(field.words)) {
     values.emplace_back(word);
     if (word == "true" || word == "false") values.emplace_back(word == "true");
+    if (const auto number = parse_integer(word).value) values.emplace_back(*number);
     if (word == "off") values.emplace_back(false);
   }
   return values;
@@ -113,9 +122,12 @@ json::object base_schema(const Field& field) {
     case Type::text:
     case Type::prose:
     case Type::format:
-    case Type::ip:
+    case Type::host:
     case Type::address:
+    case Type::backend:
       return {{"type", "string"}};
+    case Type::socket:
+      return {{"type", json::array{"string", "integer"}}};
     case Type::boolean:
       return or_variable({json::object{{"type", "boolean"}}});
     case Type::integer:
@@ -133,7 +145,11 @@ json::object base_schema(const Field& field) {
       return list_of(or_variable({json::object{{"enum", words_array(field)}}}));
     case Type::names:
     case Type::ranges:
+    case Type::addresses:
       return list_of(json::object{{"type", "string"}});
+    case Type::statuses:
+      return list_of(or_variable({json::object{{"type", "integer"}, {"minimum", 100}, {"maximum", 599}},
+                                  string_with("^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$")}));
     case Type::texts:
       return {{"type", "object"},
               {"maxProperties", field.max},
@@ -155,7 +171,7 @@ json::object base_schema(const Field& field) {
 json::object field_schema(const Field& field) {
   json::object schema = base_schema(field);
   if (words_stand_beside(field)) {
-    schema = {{"anyOf", json::array{json::object{{"enum", words_array(field)}}, std::move(schema)}}};
+    schema = or_variable({json::object{{"enum", words_array(field)}}, std::move(schema)});
   }
   schema["description"] = field.meaning;
   if (!field.fallback.empty())
@@ -230,22 +246,8 @@ std::string describe_type(const Field& field) {
 }
 
 bool is_planned(std::string_view field) {
-  static constexpr std::array<std::string_view, 16> planned = {"tls",
-                                                               "session_affinity",
-                                                               "node_name",
-                                                               "preset",
-                                                               "presets",
-                                                               "circuit_breakers",
-                                                               "rate_limit",
-                                                               "internal_traffic_policy",
-                                                               "filters",
-                                                               "slow_start",
-                                                               "discovery",
-                                                               "health_check_node_port",
-                                                               "traffic_distribution",
-                                                               "outlier",
-                                                               "tracing",
-                                                               "https"};
+  static constexpr std::array<std::string_view, 7> planned = {"tls",     "preset",    "presets", "rate_limit",
+                                                              "filters", "discovery", "tracing"};
   return std::ranges::find(planned, field) != planned.end();
 }
 

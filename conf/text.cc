@@ -225,4 +225,29 @@ bool is_host_name(std::string_view text) {
   return label != 0 && !numeric;
 }
 
+bool is_dns_name(std::string_view text) {
+  return is_host_name(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+}
+
+Parsed<StatusRange> parse_statuses(std::string_view text) {
+  const auto dash = text.find('-');
+  const auto first = parse_integer(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : parse_integer(text.substr(dash + 1));
+  if (!first.value || !last.value) {
+    const bool is_class = text.size() == 3 && to_lower(text.substr(1)) == "xx" && is_digit(text[0]);
+    const std::string digit(text.substr(0, is_class ? 1 : 0));
+    return {{},
+            "is neither a status code nor a range of them",
+            is_class ? "write " + digit + "00-" + digit + "99" : "like 503 or 500-599"};
+  }
+  if (*first.value < 100 || *last.value > 599 || *first.value > 599) return {{}, "is out of range", "100 to 599"};
+  if (*first.value > *last.value) return {{}, "ends before it begins", ""};
+  return {StatusRange{static_cast<std::uint16_t>(*first.value), static_cast<std::uint16_t>(*last.value)}, {}, {}};
+}
+
+std::string format_statuses(const StatusRange& range) {
+  const std::string first = std::to_string(range.first);
+  return range.first == range.last ? first : first + "-" + std::to_string(range.last);
+}
+
 }  // namespace telltale::conf

@@ -35,10 +35,24 @@ std::string format_mode(unsigned mode);
 
 /// `host:port` with a numeric host, `[v6]:port`, `:port`, `unix:/path`.
 Parsed<Address> parse_address(std::string_view text);
-/// A numeric address of a host.
-Parsed<net::IpAddress> parse_ip(std::string_view text);
+/// A port of every interface, or an IP address and port.
+Parsed<Address> parse_socket(std::string_view text);
+/// Where a backend is: an address, or a name that has to be looked up.
+struct Backend {
+  Address address;             ///< not set where there is a name
+  std::optional<DnsName> dns;  ///< of kind `address`
+  std::string to_string() const;
+};
+/// An address with a host and a port, `name:port`, or `unix:/path`.
+Parsed<Backend> parse_backend(std::string_view text);
+/// An IP address, or a host name, in lower case.
+Parsed<std::string> parse_host(std::string_view text);
 /// `10.0.0.0/8`, or one address.
 Parsed<net::Cidr> parse_cidr(std::string_view text);
+
+/// `503`, or `500-599`.
+Parsed<StatusRange> parse_statuses(std::string_view text);
+std::string format_statuses(const StatusRange& range);
 
 /// For messages: in double quotes, control characters escaped, long text cut.
 std::string quote(std::string_view text);
@@ -58,6 +72,8 @@ bool is_request_target(std::string_view text);
 std::string to_lower(std::string_view text);
 /// Whether this reads as a DNS name: labels of letters, digits, `-` and `_`, the last one not a number.
 bool is_host_name(std::string_view text);
+/// Likewise, or with a dot at its end: such a name is never looked for in other domains.
+bool is_dns_name(std::string_view text);
 /// A host name, an IPv4 address, or an IPv6 address in brackets.
 bool is_host(std::string_view text);
 /// A host, or host:port.

@@ -7,6 +7,7 @@ namespace telltale::conf {
 namespace {
 
 constexpr std::size_t max_unix_path = 107;  // sockaddr_un::sun_path with its NUL
+constexpr std::string_view not_an_address = "is not an IP address and port";
 constexpr std::string_view address_hint =
     "an IP address and a port as 192.0.2.1:80, [2001:db8::1]:80 or :80, or unix:/path";
 
@@ -23,10 +24,8 @@ Parsed<Address> explain_host(std::string_view host, std::string_view port) {
     return {{}, "is a host name; an address must be numeric", "write 127.0.0.1:" + std::string(port)};
   }
   if (host == "*") return {{}, "is not an address", "write :" + std::string(port) + " for all interfaces"};
-  if (is_host_name(host)) {
-    return {{}, "is a host name; an address must be numeric in this version", "write its IP address"};
-  }
-  return {{}, "is not an IP address and port", std::string(address_hint)};
+  if (is_host_name(host)) return {{}, "is a host name; this address must be numeric", "write its IP address"};
+  return {{}, std::string(not_an_address), std::string(address_hint)};
 }
 
 }  // namespace
@@ -48,18 +47,56 @@ Parsed<Address> parse_address(std::string_view text) {
   return explain_host(text.substr(0, colon), text.substr(colon + 1));
 }
 
-Parsed<net::IpAddress> parse_ip(std::string_view text) {
-  if (const auto ip = net::IpAddress::parse(text)) return {*ip, {}, {}};
-  if (const auto ip_port = net::parse_ip_port(text); ip_port && !text.starts_with(':')) {
+Parsed<Address> parse_socket(std::string_view text) {
+  constexpr std::string_view hint = "a port as 32122, or an address as 10.0.0.11:32122";
+  if (parse_integer(text).value) return parse_address(":" + std::string(text));
+  auto address = parse_address(text);
+  if (address.value && !address.value->ip) return {{}, std::string(not_an_address), std::string(hint)};
+  if (address.hint == address_hint) address.hint = hint;
+  return address;
+}
+
+std::string Backend::to_string() const {
+  return dns ? dns->name + ":" + std::to_string(dns->port) : address.to_string();
+}
+
+Parsed<Backend> parse_backend(std::string_view text) {
+  constexpr std::string_view hint = "like 10.0.0.1:8080, [2001:db8::1]:8080, shop.internal:8080 or unix:/path";
+  const auto colon = text.rfind(':');
+  const std::string_view host = text.substr(0, colon);
+  if (colon == std::string_view::npos && is_dns_name(text)) return {{}, "has no port", std::string(hint)};
+  if (colon != std::string_view::npos && !text.starts_with("unix:") && is_dns_name(host)) {
+    const auto port = parse_integer(text.substr(colon + 1));
+    if (!port.value || *port.value > 65535) return {{}, "has a bad port", "a port is a number from 1 to 65535"};
+    if (*port.value == 0) return {{}, "has port 0: nothing can be reached there", ""};
     return {
-        {},
-        "has a port; only the address belongs here",
-        "write " + ip_port->address.to_string() + " here and `port: " + std::to_string(ip_port->port) + "` beside it"};
+        Backend{{}, DnsName{DnsName::Kind::address, to_lower(host), static_cast<std::uint16_t>(*port.value)}}, {}, {}};
   }
-  if (is_host_name(text)) {
-    return {{}, "is a host name; only IP addresses can be used in this version", "write its IP address"};
+  auto address = parse_address(text);
+  if (address.value) return {Backend{std::move(*address.value), {}}, {}, {}};
+  if (address.problem == not_an_address) {
+    return {{}, "is not an IP address or host name and a port", std::string(hint)};
   }
-  return {{}, "is not an IP address or host name", "like 10.0.0.11 or 2001:db8::11"};
+  return {{}, std::move(address.problem), address.hint == address_hint ? std::string(hint) : std::move(address.hint)};
+}
+
+Parsed<std::string> parse_host(std::string_view text) {
+  if (const auto ip = net::IpAddress::parse(text)) return {ip->to_string(), {}, {}};
+  if (is_dns_name(text)) return {to_lower(text), {}, {}};
+  const auto with_port = [](std::string_view host, std::uint64_t port) -> Parsed<std::string> {
+    return {{},
+            "has a port; only the host belongs here",
+            "write " + std::string(host) + " here and `port: " + std::to_string(port) + "` beside it"};
+  };
+  const auto ip_port = net::parse_ip_port(text);
+  if (ip_port && !text.starts_with(':')) return with_port(ip_port->address.to_string(), ip_port->port);
+  const auto backend = parse_backend(text).value;
+  if (backend && backend->dns) return with_port(backend->dns->name, backend->dns->port);
+  const bool bracketed = text.starts_with('[') && is_host(text);
+  return {{},
+          "is not an IP address or host name",
+          bracketed ? "write " + quote(text.substr(1, text.size() - 2))
+                    : "like 10.0.0.11, 2001:db8::11 or node-a.internal"};
 }
 
 Parsed<net::Cidr> parse_cidr(std::string_view text) {

@@ -31,12 +31,28 @@ struct Words<http1::UnderscorePolicy> {
   static constexpr std::array<std::string_view, 3> list = {"pass", "drop", "reject"};
 };
 template <>
+struct Words<Protocol> {
+  static constexpr std::array<std::string_view, 2> list = {"http", "tcp"};
+};
+template <>
 struct Words<PathType> {
   static constexpr std::array<std::string_view, 2> list = {"prefix", "exact"};
 };
 template <>
 struct Words<TrafficPolicy> {
   static constexpr std::array<std::string_view, 2> list = {"cluster", "local"};
+};
+template <>
+struct Words<TrafficDistribution> {
+  static constexpr std::array<std::string_view, 3> list = {"any", "prefer_same_zone", "prefer_same_node"};
+};
+template <>
+struct Words<HashOn> {
+  static constexpr std::array<std::string_view, 3> list = {"client_address", "header", "cookie"};
+};
+template <>
+struct Words<TlsVerify> {
+  static constexpr std::array<std::string_view, 3> list = {"full", "ca", "none"};
 };
 template <>
 struct Words<BalancePolicy> {
@@ -77,11 +93,12 @@ constexpr std::optional<E> from_word(std::string_view word) {
 }
 
 /// The variables of an access log template: the fields of its JSON records.
-inline constexpr std::array<std::string_view, 28> access_log_variables = {
+inline constexpr std::array<std::string_view, 29> access_log_variables = {
     "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
     "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused"};
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason"};
 
 /// Where the name of any received TLV may stand, for hints.
 inline constexpr std::string_view any_tlv_hint =

@@ -82,6 +82,16 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
+const YamlNode& YamlNode::descend(std::initializer_list<std::string_view> keys) const {
+  const YamlNode* place = this;
+  for (const std::string_view key : keys) {
+    const YamlNode* value = place->find(key);
+    if (value == nullptr) break;
+    place = value;
+  }
+  return *place;
+}
+
 /// Makes nodes of the parser's events.
 class TreeBuilder final : public YAML::EventHandler {
  public:
@@ -256,7 +266,7 @@ void TreeBuilder::merge(YamlNode& map, const YamlNode& from,
   }
 }
 
-bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics) {
+bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics, std::string_view when_empty) {
   if (!acceptable(text, diagnostics)) return false;
   TreeBuilder builder(*this, diagnostics);
   try {
@@ -286,8 +296,7 @@ bool YamlTree::parse(std::string_view text, std::vector<Diagnostic>& diagnostics
     return false;
   }
   if (root_ == nullptr || root_->kind == YamlNode::Kind::null) {
-    diagnostics.push_back(
-        error_at({0, 0}, "the file is empty", "the least is `listeners: [{listen: \":8080\", service: …}]`"));
+    diagnostics.push_back(error_at({0, 0}, "the file is empty", std::string(when_empty)));
     return false;
   }
   return true;

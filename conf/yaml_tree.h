@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct YamlNode {
 
   /// The value of a map's key; nullptr if it has none, or this is no map.
   const YamlNode* find(std::string_view key) const;
+  /// The value that these keys lead to, or as far as they do.
+  const YamlNode& descend(std::initializer_list<std::string_view> keys) const;
 };
 
 /// One parsed document. Bounds, each a diagnostic when passed: document octets, values, nesting, values after aliases
@@ -40,7 +43,9 @@ class YamlTree {
 
   /// False when the text is not one YAML document within the bounds: the reasons are in `diagnostics`. Errors that
   /// leave a usable tree (a duplicate key, a tag) are added too, and the answer is true.
-  bool parse(std::string_view text, std::vector<Diagnostic>& diagnostics);
+  /// `when_empty` is the hint for a text without any value.
+  bool parse(std::string_view text, std::vector<Diagnostic>& diagnostics,
+             std::string_view when_empty = "the least is `listeners: [{listen: \":8080\", service: …}]`");
 
   const YamlNode& root() const { return *root_; }
 

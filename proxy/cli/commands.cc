@@ -128,8 +128,10 @@ void add_echo(CLI::App& app, Action& action) {
 
 void add_status(CLI::App& app, Action& action) {
   static StatusOptions options;
-  auto* command = app.add_subcommand("status", "Ask a running proxy whether it is ready. Exit 0 ready, 1 not");
+  auto* command =
+      app.add_subcommand("status", "Ask a running proxy whether it is ready, and who serves. Exit 0 ready, 1 not");
   command->add_option("--admin", options.admin, "Its admin address")->check(is_address)->capture_default_str();
+  command->add_flag("-q,--quiet", options.quiet, "Only whether it is ready");
   command->callback([&action] { action = [] { return run_status(options); }; });
 }
 

@@ -81,30 +81,6 @@ struct Connection {
   beast::flat_buffer buffer{max_head_bytes + scratch_bytes};
   std::vector<char> scratch;
 
-  std::string_view buffered() const { return {static_cast<const char*>(buffer.data().data()), buffer.size()}; }
-
-  /// False: nobody is there any more.
-  asio::awaitable<bool> read_more() {
-    error_code error;
-    stream.expires_after(patience);
-    const std::size_t size =
-        co_await stream.async_read_some(buffer.prepare(4096), asio::redirect_error(asio::use_awaitable, error));
-    buffer.commit(size);
-    co_return !error;
-  }
-
-  /// Consumes a PROXY header if the connection begins with one. nullopt: nobody is there any more.
-  asio::awaitable<std::optional<proxy_protocol::Parser::Status>> read_proxy_header(proxy_protocol::Parser& parser) {
-    for (;;) {
-      if (!co_await read_more()) co_return std::nullopt;
-      parser.reset();
-      const auto outcome = parser.feed(buffered());  // all of it again: a header is small
-      if (outcome.status == proxy_protocol::Parser::Status::need_more) continue;
-      if (outcome.status == proxy_protocol::Parser::Status::complete) buffer.consume(outcome.consumed);
-      co_return outcome.status;
-    }
-  }
-
   asio::awaitable<error_code> read_head_of(Parser& parser) {
     error_code error;
     parser.header_limit(max_head_bytes);
@@ -199,7 +175,8 @@ class EchoServer::Impl : public std::enable_shared_from_this<Impl> {
   static asio::awaitable<void> serve(std::shared_ptr<Impl> self, LocalStream& stream, Answer respond) {
     Connection connection{.stream = stream};
     proxy_protocol::Parser proxy_parser;
-    const auto status = co_await connection.read_proxy_header(proxy_parser);
+    stream.expires_after(patience);
+    const auto status = co_await read_proxy_header(stream, connection.buffer, proxy_parser);
     if (!status) co_return;
     if (const std::string why = self->refusal(*status, proxy_parser, respond); !why.empty()) {
       co_await connection.refuse(why);

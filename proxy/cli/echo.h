@@ -2,6 +2,7 @@
 
 #include "conf/model.h"
 #include "proxy/cli/echo_answer.h"
+#include "proxy/health/node_health.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -21,7 +22,7 @@ struct EchoOptions {
   /// A port that answers as kube-proxy does on a healthCheckNodePort: GET or HEAD of any path tells the health;
   /// `POST /fail` and `POST /ok` change it.
   std::optional<conf::Address> health_listen;
-  NodeHealth health;
+  NodeHealth health{.service_name = "demo", .local_endpoints = 1};
   /// Told of each request before it is answered, on the io_context's thread; may be empty.
   std::function<void(const EchoRequest&)> on_request;
 };

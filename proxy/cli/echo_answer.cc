@@ -169,12 +169,4 @@ bool accepts_json(std::string_view accept) {
   return std::search(accept.begin(), accept.end(), json_type.begin(), json_type.end(), same) != accept.end();
 }
 
-std::string NodeHealth::body() const {
-  return json::serialize(
-             json::object{{"service", json::object{{"namespace", service_namespace}, {"name", service_name}}},
-                          {"localEndpoints", local_endpoints},
-                          {"serviceProxyHealthy", true}}) +
-         '\n';
-}
-
 }  // namespace telltale::proxy

@@ -46,15 +46,4 @@ std::string echo_as_json(const EchoRequest& request);
 /// Whether an Accept field (RFC 9110 12.5.1) asks for JSON by name.
 bool accepts_json(std::string_view accept);
 
-/// What kube-proxy answers on a healthCheckNodePort (pkg/proxy/healthcheck): the status and weight header follow from
-/// the count of local endpoints.
-struct NodeHealth {
-  std::string service_namespace = "default";
-  std::string service_name = "demo";
-  unsigned local_endpoints = 1;
-
-  unsigned status() const { return local_endpoints > 0 ? 200 : 503; }
-  std::string body() const;
-};
-
 }  // namespace telltale::proxy

@@ -36,9 +36,9 @@ Awaitable<> linger(Stream& stream) {
 }
 
 /// Answers a head that is wrong or late.
-Awaitable<> refuse(Connection& connection, Http1Transaction& transaction, error_code error, unsigned status) {
-  const Failure failure{error, Side::downstream, Phase::request_head, false};
-  co_await transaction.exchange.refuse(transaction.client, connection.context(), failure, status);
+Awaitable<> refuse(Connection& connection, Http1Transaction& transaction, error_code error) {
+  const Failure failure{error, Side::downstream, Phase::request_head};
+  co_await transaction.exchange.refuse(transaction.client, connection.context(), failure);
   co_await linger(connection.stream());
 }
 
@@ -49,14 +49,13 @@ Awaitable<bool> finish_head(Connection& connection, Http1Transaction& transactio
   stream.expires_after(connection.context().listener->timeouts.header);
   while (status != http1::Status::complete) {
     if (status == http1::Status::failed) {
-      const error_code error = transaction.client.head_error();
-      co_await refuse(connection, transaction, error, http1::status_for(error));
+      co_await refuse(connection, transaction, transaction.client.head_error());
       co_return false;
     }
     const ReadResult got = stream.read();
     if (got.error == boost::asio::error::would_block) {
       const auto [error] = co_await stream.async_readable(as_result);
-      if (error == boost::asio::error::timed_out) co_await refuse(connection, transaction, error, 408);
+      if (error == boost::asio::error::timed_out) co_await refuse(connection, transaction, error);
       if (error) co_return false;
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
+#include "proxy/downstream/tcp_session.h"
 #include "proxy/net/socket_address.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -32,7 +33,11 @@ Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1Transact
     connection->context().metrics->connections_refused.add();
     co_return;
   }
-  co_await serve_http1(*connection, transactions);
+  if (connection->context().listener->protocol == conf::Protocol::tcp) {
+    co_await serve_tcp(*connection);
+  } else {
+    co_await serve_http1(*connection, transactions);
+  }
 }
 
 /// The one place where an exception of a connection ends: peers cause none, so it is a bug or no memory.
@@ -60,12 +65,41 @@ Listener::Listener(ConnectionTable& table, Http1TransactionPool& transactions, C
 
 void Listener::stop() {
   // Who is in the backlog already gets served: closing the socket would reset them.
-  while (socket_ != nullptr && accept_one() == Accepted::yes) {
+  while (socket_ != nullptr && !paused_ && accept_one() == Accepted::yes) {
   }
   socket_.reset();
 }
 
-void Listener::start() { boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception); }
+void Listener::start() {
+  if (context_.listener->protocol == conf::Protocol::tcp) follow(*context_.listener->routes.front().service);
+  boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
+}
+
+void Listener::follow(std::size_t service) {
+  const conf::Listener& listener = *context_.listener;
+  // A Unix socket cannot be listened on again: there connections are accepted and ended.
+  if (listener.protocol != conf::Protocol::tcp || listener.routes.front().service != service || !address_.ip) return;
+  const auto traffic = listener.internal ? TrafficKind::internal : TrafficKind::external;
+  const bool wanted = !table_.worker().services[service]->may_serve(traffic);
+  if (wanted == paused_ || socket_ == nullptr) return;
+  wanted ? pause() : resume();
+}
+
+void Listener::pause() {
+  paused_ = true;
+  refuse_connections(socket_->fd());
+  socket_->wake();
+}
+
+void Listener::resume() {
+  if (!accept_connections(socket_->fd())) {
+    spdlog::error("listener {}: cannot listen again: {}", context_.listener->name,
+                  std::system_category().message(errno));
+    return;
+  }
+  paused_ = false;
+  socket_->wake();
+}
 
 void Listener::use(std::shared_ptr<const Snapshot> snapshot) {
   context_.listener = &snapshot->model->listeners[context_.listener_index];
@@ -76,6 +110,11 @@ void Listener::use(std::shared_ptr<const Snapshot> snapshot) {
 /// event, and more only while there always were more.
 Awaitable<> Listener::accept_loop() {
   for (int budget = 1, full_turns = 0; socket_ != nullptr;) {
+    if (paused_) {
+      const auto [error] = co_await socket_->async_deadline(as_result);
+      if (error == boost::asio::error::operation_aborted) co_return;
+      continue;
+    }
     Accepted accepted = Accepted::yes;
     int count = 0;
     while (accepted == Accepted::yes && count < budget) {

@@ -20,6 +20,9 @@ class Listener {
   void start();
   /// For connections accepted from now on.
   void use(std::shared_ptr<const Snapshot> snapshot);
+  /// A listener of TCP mode refuses connections while nobody may be chosen behind it: who balances in front of us sees
+  /// that at once. Called at the start, and when `service` changed.
+  void follow(std::size_t service);
   /// No further connection is accepted; the kernel refuses new ones when the last worker's socket is closed.
   void stop();
 
@@ -30,6 +33,8 @@ class Listener {
   Awaitable<> accept_loop();
   Accepted accept_one();
   void complain(int error);
+  void pause();
+  void resume();
   void serve(UniqueFd socket, const class SocketAddress& peer);
 
   ConnectionTable& table_;
@@ -37,6 +42,7 @@ class Listener {
   ConnectionContext context_;
   conf::Address address_;
   Descriptor::Handle socket_;
+  bool paused_ = false;
   EventLoop::Clock::time_point complained_at_{};  // that nothing can be accepted
 };
 

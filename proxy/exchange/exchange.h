@@ -4,6 +4,7 @@
 #include "proxy/exchange/downstream_side.h"
 #include "proxy/exchange/failure.h"
 #include "proxy/exchange/local_reply.h"
+#include "proxy/exchange/retry.h"
 #include "proxy/exchange/worker_context.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/upstream/http1_upstream.h"
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace telltale::proxy {
 
@@ -29,30 +31,56 @@ class Exchange {
   /// Serves the request whose head `client` has.
   Awaitable<After> run(DownstreamSide& client, const ConnectionContext& connection);
 
-  /// For a head that could not be parsed or did not come in time: answers with `status`, logs; then close.
-  Awaitable<> refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure, unsigned status);
+  /// For a head that could not be parsed or did not come in time: answers with its status, logs; then close.
+  Awaitable<> refuse(DownstreamSide& client, const ConnectionContext& connection, Failure failure);
 
  private:
   static constexpr unsigned max_interim_heads = 32;  ///< more is a flood: 502
-  static constexpr std::size_t max_tries = 4;
+  static constexpr auto never = EventLoop::Clock::time_point::max();
   /// Of a scratch buffer each, at most: then whoever else is ready has a turn (nginx's sendfile_max_chunk is for the
   /// same: one fast connection must not seize its worker).
   static constexpr unsigned pieces_per_turn = 16;
 
-  // Decide: plain functions.
+  // Decide: plain functions (exchange.cc).
   void begin(DownstreamSide& client, const ConnectionContext& connection);
   bool decide();
+  bool find_service();
   void check_assertion();
   void sign_client();
-  bool open_upstream();
-  Connecting connect_to_endpoint() const;
-  bool make_identity(std::string& proxy_header, std::string& identity) const;
-  bool may_retry();
   forwarding::RequestFacts facts() const;
   bool keep_alive() const;
   bool gives_up_request() const;  ///< an error came before the request's end: its rest is not waited for
 
-  // Act: sequences.
+  // A connection for a try (open_upstream.cc).
+  /// wait: for a turn; failed: at once, as a try does; none: there is nobody to try.
+  enum class Opened : std::uint8_t { open, wait, failed, none };
+  Opened open_upstream();
+  bool pick_endpoint();
+  void leave_endpoint();
+  void begin_try();
+  Connecting connect_to_endpoint() const;
+  bool make_identity(std::string& proxy_header, std::string& identity) const;
+  Awaitable<bool> wait_for_turn();
+  void check_turn(boost::system::error_code error, EventLoop::Clock::time_point limit);
+  void release_permits();
+  TrafficKind traffic() const;
+
+  // How a try ended, and whether there is another (try_end.cc).
+  void fail(Side side, Phase phase, boost::system::error_code error, Reason reason = Reason::none);
+  void request_failed(Phase phase, boost::system::error_code error);
+  void upstream_failed(Phase phase, boost::system::error_code error);
+  void client_failed(Phase phase, boost::system::error_code error);
+  bool may_retry();
+  bool grant_retry(TryEnd end);
+  bool is_replayable() const;
+  bool is_endpoint_to_blame() const;
+  bool drops_response();
+  bool drain_response();
+  void settle_upstream();
+  void report_try();
+  void judge_backend();
+
+  // Act: sequences (relay.cc).
   Awaitable<> talk();
   Awaitable<bool> establish();
   Awaitable<> send_reply();
@@ -62,7 +90,12 @@ class Exchange {
   void stage_request();
   void upload_now();
   void time_response();
-  std::chrono::milliseconds input_timeout() const;  ///< without an octet from the client, when one is due
+  // How long things may take, at most what is left of timeouts.total (timing.cc).
+  std::chrono::milliseconds within_total(std::chrono::milliseconds wait) const;
+  bool is_total_over() const { return worker_.loop.now() >= deadline_; }
+  std::chrono::milliseconds input_timeout() const;   ///< without an octet from the client, when one is due
+  std::chrono::milliseconds upload_timeout() const;  ///< until upstream takes more
+  std::chrono::milliseconds answer_timeout() const;  ///< until upstream sends a head, or more
   Progress forward_request_piece();
   bool too_large() const;
   void count_refusal();
@@ -75,11 +108,6 @@ class Exchange {
   bool flush_client();
   void stage_response();
   Phase response_phase() const;
-  void request_failed(Phase phase, boost::system::error_code error, unsigned status);
-  void upstream_failed(Phase phase, boost::system::error_code error);
-  void client_failed(Phase phase, boost::system::error_code error);
-  void settle_upstream();
-  void judge_backend();
   void finish();
   void write_record();
   void record_for_explain();
@@ -88,12 +116,17 @@ class Exchange {
   DownstreamSide* client_ = nullptr;
   const ConnectionContext* connection_ = nullptr;
   const conf::Route* route_ = nullptr;
-  const Service* service_ = nullptr;
+  LocalService* service_ = nullptr;
   ServiceMetrics* metrics_ = nullptr;
-  const Endpoint* endpoint_ = nullptr;
-  std::array<const Endpoint*, max_tries> tried_{};
-  std::size_t tried_count_ = 0;
+  const conf::ServiceTimeouts* timeouts_ = nullptr;        ///< the route's, else the service's
+  const conf::Retries* retries_ = nullptr;                 ///< likewise
+  LocalEndpoint* endpoint_ = nullptr;                      ///< the one that is asked, or was last
+  std::array<std::uint32_t, max_retry_attempts> tried_{};  ///< Endpoint::index of those that failed
+  unsigned retry_count_ = 0;                               ///< beyond stale connections; entries of tried_
   unsigned tries_ = 0;
+  Permit request_permit_;
+  RetryPermit retry_permit_;
+  Turn turn_;
 
   forwarding::ClientAddress resolved_;
   std::string assertion_;  ///< that this request's client is signed with; empty: it is not
@@ -102,18 +135,19 @@ class Exchange {
   Http1Upstream upstream_;
   std::optional<LocalReply> reply_;
   Failure failure_;
-  unsigned failure_status_ = 0;  ///< instead of status_for(failure_)
-  unsigned status_ = 0;          ///< sent to the client; 0: none yet
+  unsigned status_ = 0;  ///< sent to the client; 0: none yet
   unsigned interim_heads_ = 0;
   bool head_refused_ = false;
 
   bool connecting_ = false;
+  bool body_touched_ = false;       ///< something of the request's body was taken from the client
   bool request_sent_ = false;       ///< every octet of it went upstream
   bool response_read_ = false;      ///< the backend's last octet of it is here
   bool response_complete_ = false;  ///< the client has it
   bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
-  bool retry_stale_ = false;
+  bool retry_stale_ = false;    ///< the pooled connection had ended: it is no try
+  bool retry_granted_ = false;  ///< and the response is dropped
   bool pump_running_ = false;
   bool pump_stopping_ = false;
   bool upload_broken_ = false;  ///< upstream takes no more of the request; its response may still come
@@ -121,6 +155,7 @@ class Exchange {
 
   WorkerContext::RequestId id_{};
   EventLoop::Clock::time_point began_{}, try_began_{}, sent_at_{}, head_at_{};
+  EventLoop::Clock::time_point deadline_ = never;  ///< timeouts.total
   std::chrono::nanoseconds connect_duration_{};
 };
 

@@ -1,7 +1,9 @@
 #include "proxy/exchange/failure.h"
 
 #include "protocol/http1/parser.h"
+#include "proxy/net/transparent_source.h"
 
+#include <boost/asio/error.hpp>
 #include <boost/system/errc.hpp>
 
 #include <array>
@@ -14,36 +16,93 @@ constexpr std::array<std::string_view, 11> phase_names = {
     "none",    "proxy_header",  "request_head",  "request_body",  "routing",       "pick",
     "connect", "request_write", "response_head", "response_body", "response_write"};
 
-namespace errc = boost::system::errc;
+struct ReasonRow {
+  std::string_view name;
+  unsigned status;  ///< RFC 9110 15.5, 15.6; 0: by the error
+};
+constexpr std::array<ReasonRow, reason_count> reasons = {{
+    {"", 500},  // asked for without a failure: ours
+    {"bad_request", 0},
+    {"header_timeout", 408},
+    {"body_timeout", 408},
+    {"body_too_large", 413},
+    {"client_closed", 400},
+    {"client_timeout", 408},
+    {"no_route", 404},
+    {"no_endpoint", 503},
+    {"no_local_endpoint", 503},
+    {"max_requests", 503},
+    {"max_pending", 503},
+    {"pending_timeout", 503},
+    {"no_resources", 503},  // of our own, and it comes back by itself: no gateway's fault
+    {"no_source_address", 502},
+    {"proxy_header_too_long", 500},
+    {"connect_refused", 502},
+    {"connect_timeout", 504},
+    {"connect_failed", 502},
+    {"per_try_timeout", 504},
+    {"response_timeout", 504},
+    {"idle_timeout", 504},
+    {"total_timeout", 504},
+    {"upstream_reset", 502},
+    {"upstream_closed", 502},
+    {"bad_response", 502},
+    {"bad_status", 502},
+    {"shutdown", 503},
+    {"internal", 500},
+}};
+static_assert(!reasons.back().name.empty(), "a row for each");
 
-bool is_http1(const boost::system::error_code& error) { return error.category() == http1::error_category(); }
+namespace errc = boost::system::errc;
+using boost::system::error_code;
+
+bool is_http1(const error_code& error) { return error.category() == http1::error_category(); }
 
 /// We ran out of something that comes back by itself.
-bool is_exhaustion(const boost::system::error_code& error) {
+bool is_exhaustion(const error_code& error) {
   return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system ||
          error == errc::no_buffer_space || error == errc::not_enough_memory || error == errc::address_in_use ||
          error == errc::address_not_available;
 }
 
-unsigned status_for_downstream(const Failure& failure) {
-  if (is_http1(failure.error)) return http1::status_for(failure.error);
-  if (failure.error == errc::timed_out) return 408;     // RFC 9110 15.5.9
-  if (failure.error == errc::message_size) return 413;  // RFC 9110 15.5.14
-  return 400;
+/// What says that the peer is gone, or what the operating system says of a connection; the rest are our own errors.
+bool is_of_a_connection(const error_code& error) {
+  return error == boost::asio::error::eof || error.category() == boost::system::system_category() ||
+         error.category() == boost::system::generic_category();
 }
 
-unsigned status_for_upstream(const Failure& failure) {
-  if (failure.phase == Phase::pick) return 503;
-  if (failure.error == errc::timed_out) return 504;  // RFC 9110 15.6.5
-  // Our own shortage of descriptors or ports is met while connecting, and is no gateway's fault.
-  if (failure.phase == Phase::connect && is_exhaustion(failure.error)) return 503;
-  return 502;  // RFC 9110 15.6.3
+Reason downstream_reason(Phase phase, const error_code& error) {
+  if (error == errc::timed_out) {
+    if (phase == Phase::request_head || phase == Phase::proxy_header) return Reason::header_timeout;
+    return phase == Phase::request_body ? Reason::body_timeout : Reason::client_timeout;
+  }
+  if (error == errc::message_size) return Reason::body_too_large;
+  return is_of_a_connection(error) && error ? Reason::client_closed : Reason::bad_request;
 }
 
-unsigned status_for_proxy(const Failure& failure) {
-  if (failure.phase == Phase::routing) return 404;
-  if (failure.phase == Phase::pick || is_exhaustion(failure.error)) return 503;
-  return 500;
+Reason connect_reason(const error_code& error) {
+  if (error == errc::timed_out) return Reason::connect_timeout;
+  if (error == errc::connection_refused) return Reason::connect_refused;
+  if (is_exhaustion(error)) return Reason::no_resources;
+  if (error.category() == make_error_code(SourceError::other_family).category()) return Reason::no_source_address;
+  return Reason::connect_failed;
+}
+
+Reason upstream_reason(Phase phase, const error_code& error) {
+  if (phase == Phase::pick) return Reason::no_endpoint;
+  if (phase == Phase::connect) return connect_reason(error);
+  if (error == errc::timed_out) return phase == Phase::response_body ? Reason::idle_timeout : Reason::response_timeout;
+  if (error == boost::asio::error::eof) return Reason::upstream_closed;
+  if (is_http1(error) || error == errc::protocol_error) return Reason::bad_response;
+  return Reason::upstream_reset;
+}
+
+Reason proxy_reason(Phase phase, const error_code& error) {
+  if (phase == Phase::routing) return Reason::no_route;
+  if (phase == Phase::pick) return Reason::no_endpoint;
+  if (is_exhaustion(error)) return Reason::no_resources;
+  if (error == errc::message_size) return Reason::proxy_header_too_long;
+  return Reason::internal;
 }
 
 }  // namespace
@@ -58,18 +117,32 @@ std::string_view to_string(Phase phase) {
   return i < phase_names.size() ? phase_names[i] : "none";
 }
 
-unsigned status_for(const Failure& failure) {
+std::string_view to_string(Reason reason) {
+  const auto i = static_cast<std::size_t>(reason);
+  return i < reasons.size() ? reasons[i].name : "";
+}
+
+Reason reason_of(const Failure& failure) {
+  if (failure.reason != Reason::none || !failure) return failure.reason;
+  if (failure.error == boost::asio::error::operation_aborted) return Reason::shutdown;
   switch (failure.side) {
     case Side::downstream:
-      return status_for_downstream(failure);
+      return downstream_reason(failure.phase, failure.error);
     case Side::upstream:
-      return status_for_upstream(failure);
-    case Side::proxy:
-      return status_for_proxy(failure);
-    case Side::none:
-      break;
+      return upstream_reason(failure.phase, failure.error);
+    default:
+      return proxy_reason(failure.phase, failure.error);
   }
-  return 500;  // asked for without a failure: ours
+}
+
+std::string describe(const Failure& failure) {
+  return failure && failure.error ? failure.error.message() : std::string(to_string(reason_of(failure)));
+}
+
+unsigned status_for(const Failure& failure) {
+  const unsigned status = reasons[static_cast<std::size_t>(reason_of(failure))].status;
+  if (status != 0) return status;
+  return is_http1(failure.error) ? http1::status_for(failure.error) : 400;
 }
 
 }  // namespace telltale::proxy

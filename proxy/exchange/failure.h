@@ -2,7 +2,9 @@
 
 #include <boost/system/error_code.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace telltale::proxy {
@@ -24,14 +26,63 @@ enum class Phase : std::uint8_t {
 std::string_view to_string(Side side);
 std::string_view to_string(Phase phase);
 
-/// What went wrong, where, and whether another try could help. Chooses 400, 502, 504 or a retry without guessing.
+/// Why a request was refused, answered by us with an error, or cut: one stable word for logs and metrics. What each
+/// means, and its status: proxy/README.md, "Reasons".
+enum class Reason : std::uint8_t {
+  none,
+  // The client's.
+  bad_request,
+  header_timeout,
+  body_timeout,
+  body_too_large,
+  client_closed,
+  client_timeout,
+  // Nobody was asked.
+  no_route,
+  no_endpoint,
+  no_local_endpoint,
+  max_requests,
+  max_pending,
+  pending_timeout,
+  no_resources,
+  no_source_address,
+  proxy_header_too_long,
+  // Connecting.
+  connect_refused,
+  connect_timeout,
+  connect_failed,
+  // Somebody was asked.
+  per_try_timeout,
+  response_timeout,
+  idle_timeout,
+  total_timeout,
+  upstream_reset,
+  upstream_closed,
+  bad_response,
+  bad_status,
+  // Ours.
+  shutdown,
+  internal,
+  count_
+};
+inline constexpr std::size_t reason_count = static_cast<std::size_t>(Reason::count_);
+/// Empty for none.
+std::string_view to_string(Reason reason);
+
+/// What went wrong, and where.
 struct Failure {
   boost::system::error_code error;
   Side side = Side::none;
   Phase phase = Phase::none;
-  bool retryable = false;  ///< no octet of the request was sent
+  Reason reason = Reason::none;  ///< where side, phase and error do not tell
   explicit operator bool() const { return side != Side::none; }
 };
+
+/// The given one, or what side, phase and error tell. none: there was no failure.
+Reason reason_of(const Failure& failure);
+
+/// For people: what the error says, else the reason; empty without a failure.
+std::string describe(const Failure& failure);
 
 /// The status for a failure when no response head has left yet: 4xx for the client's faults, 502/503/504 for
 /// upstream's.

@@ -6,9 +6,11 @@ namespace telltale::proxy {
 void Exchange::finish() {
   const std::size_t status_class = status_ / 100 < metrics_->responses.size() ? status_ / 100 : 0;
   metrics_->responses[status_class].add();
+  if (failure_) metrics_->failures[static_cast<std::size_t>(reason_of(failure_))].add();
   metrics_->request_duration.observe(worker_.loop.now() - began_);  // to the pass: far finer than its buckets
   if (worker_.access_log != nullptr) write_record();
   if (worker_.recorder != nullptr) record_for_explain();
+  leave_endpoint();
 }
 
 void Exchange::record_for_explain() {
@@ -24,7 +26,8 @@ void Exchange::record_for_explain() {
   record.connection_number = connection_->number;
   record.obfuscation_key = &worker_.obfuscation_key;
   record.take_peer(connection_->peer);
-  record.endpoint = endpoint_;
+  record.endpoint.clear();
+  if (endpoint_ != nullptr) record.endpoint = endpoint_->endpoint->address_text;
   record.status = status_;
   record.failure = failure_;
   record.take_head(client_->request(), connection_->listener->client_ip.header);
@@ -40,10 +43,11 @@ void Exchange::write_record() {
   record.peer = &connection_->peer;
   record.listener = connection_->listener->name;
   if (route_ != nullptr) record.route = route_->name;
-  if (service_ != nullptr) record.service = service_->name();
+  if (service_ != nullptr) record.service = service_->conf().name;
   if (endpoint_ != nullptr) {
-    record.endpoint = endpoint_->address_text;
-    if (endpoint_->node != nullptr) record.node = endpoint_->node->name;
+    const Endpoint& endpoint = *endpoint_->endpoint;
+    record.endpoint = endpoint.address_text;
+    if (endpoint.node != nullptr) record.node = endpoint.node->name;
   }
   record.method = request.method_text;
   record.host = request.authority;
@@ -61,7 +65,7 @@ void Exchange::write_record() {
   record.tries = tries_;
   record.reused_connection = tries_ > 0 && !connecting_;
   record.failure = failure_;
-  const std::string detail = failure_ ? failure_.error.message() : std::string();
+  const std::string detail = describe(failure_);
   record.failure_detail = detail;
   worker_.access_log->write(record);
 }

@@ -41,8 +41,8 @@ Awaitable<> Exchange::talk() {
       continue;
     }
     const bool for_client = wait == Wait::client;
-    if (for_client) client_->expires_after(connection_->listener->timeouts.write);
-    if (!for_client && status_ != 0) upstream_.expires_after(service_->conf().timeouts.response);
+    if (for_client) client_->expires_after(within_total(connection_->listener->timeouts.write));
+    if (!for_client && status_ != 0) upstream_.expires_after(answer_timeout());
     Readiness& readiness = for_client ? client_->output() : upstream_.input();
     const auto [error] = co_await readiness.async_wait(as_result);
     // Meanwhile the response's time may have passed with nobody waiting for it.
@@ -65,7 +65,7 @@ Awaitable<> Exchange::talk() {
 /// Sends the staged head (and PROXY header) on a connection that is still being made. Nothing of the body is taken from
 /// the client before, so another endpoint can be tried.
 Awaitable<bool> Exchange::establish() {
-  upstream_.expires_after(service_->conf().timeouts.connect);
+  upstream_.expires_after(within_total(timeouts_->connect));
   Progress progress = upstream_.flush();
   if (progress == Progress::blocked && !upstream_.sent_any()) {
     const auto [error] = co_await upstream_.output().async_wait(as_result);
@@ -119,13 +119,14 @@ Progress Exchange::forward_request_piece() {
   BodyPiece piece;
   const Progress got = client_->read_body(piece);
   if (got == Progress::blocked) return got;
+  body_touched_ = true;
   if (got == Progress::failed) {
     const error_code error = client_->read_error();
-    request_failed(Phase::request_body, error, http1::status_for(error));
+    request_failed(Phase::request_body, error);
     return got;
   }
   if (too_large()) {
-    request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size), 413);
+    request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size));
     return Progress::failed;
   }
   const Progress put = upstream_.write_body(piece, piece.last ? request_trailers() : client_->trailers());
@@ -136,12 +137,11 @@ Progress Exchange::forward_request_piece() {
 
 /// The rest of a request body, beside the response. Spawned by talk(), which waits for its end.
 Awaitable<> Exchange::pump_request() {
-  const auto& service = service_->conf();
   unsigned pieces = 0;
   while (!pump_stopping_ && !failure_ && !request_sent_ && !upload_broken_) {
     const Progress progress = forward_request_piece();
     if (progress != Progress::blocked) {
-      upstream_.expires_after(service.timeouts.response);  // the response's time runs from the last octet sent
+      upstream_.expires_after(answer_timeout());  // the response's time runs from the last octet sent
       if (++pieces % pieces_per_turn != 0) continue;
       const auto [error] = co_await worker_.loop.async_yield(as_result);
       if (error && !failure_) client_failed(Phase::request_body, error);
@@ -149,7 +149,7 @@ Awaitable<> Exchange::pump_request() {
     }
     pieces = 0;
     if (upstream_.has_pending()) {
-      upstream_.expires_after(service.timeouts.response);
+      upstream_.expires_after(upload_timeout());
       const auto [error] = co_await upstream_.output().async_wait(as_result);
       if (error && !pump_stopping_) upload_broken_ = true;
       continue;
@@ -157,9 +157,7 @@ Awaitable<> Exchange::pump_request() {
     if (status_ == 0) time_response();
     client_->expires_after(input_timeout());
     const auto [error] = co_await client_->input().async_wait(as_result);
-    if (error && !pump_stopping_) {
-      request_failed(Phase::request_body, error, error == boost::asio::error::timed_out ? 408 : 400);
-    }
+    if (error && !pump_stopping_) request_failed(Phase::request_body, error);
   }
   // A client that failed has no use for a response: wake talk() if it waits for one. It then waits in stop_pump().
   if (failure_ && upstream_.is_open()) upstream_.input().fail(boost::asio::error::operation_aborted);
@@ -173,17 +171,6 @@ Awaitable<> Exchange::stop_pump() {
   if (upstream_.is_open()) upstream_.output().fail(boost::asio::error::operation_aborted);
   // It may not have begun yet: it was posted.
   while (pump_running_) co_await pump_done_.async_wait(as_result);
-}
-
-/// The response's time runs while upstream is the one to act: from the last octet sent on, not while the client is slow
-/// with the rest. A client that waits for `100 Continue` is not.
-void Exchange::time_response() {
-  const bool expects_more = !client_->request().expects_continue || interim_heads_ > 0;
-  if (pump_running_ && !upstream_.has_pending() && expects_more) {
-    upstream_.expires_never();
-  } else {
-    upstream_.expires_after(service_->conf().timeouts.response);
-  }
 }
 
 void Exchange::expect_response() {
@@ -221,7 +208,7 @@ Progress Exchange::forward_head() {
   if (got != Progress::done) return got;
   if (!response_.interim()) {
     head_at_ = worker_.loop.now();
-    stage_response();
+    if (!drops_response()) stage_response();
   } else if (++interim_heads_ > max_interim_heads) {
     upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
   } else {
@@ -240,7 +227,7 @@ Progress Exchange::forward_body() {
   client_full_ = put == Progress::blocked;
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   response_read_ = piece.last;
-  if (tunnel_) client_->expires_after(service_->conf().timeouts.response);
+  if (tunnel_) client_->expires_after(timeouts_->idle);
   return got;
 }
 
@@ -269,6 +256,7 @@ void Exchange::stage_response() {
                            .keep_alive = keep_alive() && !gives_up_request(),
                            .close_follows = request_sent_});
   if (!tunnel_) return;
+  deadline_ = never;  // timeouts.total is for exchanges that are to end
   upstream_.become_tunnel();
   client_->become_tunnel();
   request_sent_ = upload_broken_ = false;

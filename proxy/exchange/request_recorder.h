@@ -39,7 +39,7 @@ class RecordedRequest {
   std::vector<forwarding::RejectReason> assertion_refusals;  ///< why one was not, in a header and then in a TLV
   std::uint64_t connection_number = 0;
   const forwarding::ObfuscationKey* obfuscation_key = nullptr;  ///< the worker's
-  const Endpoint* endpoint = nullptr;                           ///< the snapshot's; the one that was asked last
+  std::string endpoint;                                         ///< address of the one that was asked last
   unsigned status = 0;                                          ///< 0: none was sent
   Failure failure;
   ProxyFailure cause = ProxyFailure::none;  ///< closed

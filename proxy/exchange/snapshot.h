@@ -16,7 +16,6 @@ struct Snapshot {
   std::shared_ptr<const conf::Model> model;
   std::vector<std::unique_ptr<RouteTable>> routes;  ///< of each listener
   std::vector<std::shared_ptr<Service>> services;
-  std::size_t endpoint_count = 0;
   /// Of each listener: the nodes of its services and this machine's gateways, which are no clients.
   std::vector<std::unordered_set<net::IpAddress>> infrastructure;
 };

@@ -2,7 +2,6 @@
 
 #include "protocol/assertion/key_set.h"
 #include "protocol/forwarding/obfuscation.h"
-#include "proxy/exchange/proxy_mismatch.h"
 #include "proxy/exchange/request_recorder.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/net/event_loop.h"
@@ -10,8 +9,7 @@
 #include "proxy/observe/log_rate.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/observe/source_counts.h"
-#include "proxy/upstream/balancer.h"
-#include "proxy/upstream/connection_pool.h"
+#include "proxy/upstream/local_service.h"
 
 #include <array>
 #include <cstdint>
@@ -24,8 +22,7 @@ namespace telltale::proxy {
 struct WorkerContext {
   EventLoop loop;
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<std::unique_ptr<Balancer>> balancers;           ///< by Service::index()
-  std::vector<std::unique_ptr<ConnectionPool>> pools;         ///< by Endpoint::index
+  std::vector<std::unique_ptr<LocalService>> services;        ///< by Service::index()
   std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;  ///< null: off
@@ -34,9 +31,8 @@ struct WorkerContext {
   std::vector<std::array<LogRate, static_cast<std::size_t>(ProxyFailure::count_)>> proxy_failure_rates;
   /// By listener and verdict.
   std::vector<std::array<LogRate, assertion::verdict_count>> dropped_assertion_rates;
-  std::unique_ptr<RequestRecorder> recorder;    ///< null: off
-  std::vector<ProxyMismatch> proxy_mismatches;  ///< by Endpoint::index
-  bool draining = false;                        ///< no keep-alive, no new connections
+  std::unique_ptr<RequestRecorder> recorder;  ///< null: off
+  bool draining = false;                      ///< no keep-alive, no new connections
 
   /// 128 bits, unique with overwhelming probability: a random stem for each worker and a counter that is mixed in.
   struct RequestId {

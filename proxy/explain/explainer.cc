@@ -116,7 +116,7 @@ void explain_told(const ExplainedRequest& input, const forwarding::RequestFacts&
     std::string octets, identity;
     if (!append_proxy_prologue(propagate, facts, octets, identity)) {
       const auto too_long = make_error_code(boost::system::errc::message_size);
-      const unsigned code = status_for({too_long, Side::proxy, Phase::request_write, false});
+      const unsigned code = status_for({too_long, Side::proxy, Phase::request_write});
       explain_reply(error_reply(code), "the PROXY header would be too long, and no backend is reached without it", out);
       return;
     }

@@ -22,7 +22,7 @@ void explain_closed(const RecordedRequest& recorded, const conf::Listener& liste
 void explain_refused(const RecordedRequest& recorded, Explanation& out) {
   out.outcome = Explanation::Outcome::answered;
   out.why = std::to_string(recorded.status) + " " + std::string(http1::reason_phrase(recorded.status)) + ": " +
-            recorded.failure.error.message();
+            describe(recorded.failure);
 }
 
 /// What went wrong behind the decisions; or within them, where the head that they went by is not kept whole.
@@ -34,7 +34,7 @@ void explain_failure(const RecordedRequest& recorded, Explanation& out) {
     return explain_refused(recorded, out);
   }
   out.notes.push_back("it failed on the side " + std::string(to_string(recorded.failure.side)) + " in the phase " +
-                      std::string(to_string(recorded.failure.phase)) + ": " + recorded.failure.error.message());
+                      std::string(to_string(recorded.failure.phase)) + ": " + describe(recorded.failure));
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
   }
   out.request_id = format_request_id(recorded.id_high, recorded.id_low);
   out.status = recorded.status;
-  if (recorded.endpoint != nullptr) out.endpoint = recorded.endpoint->address_text;
+  out.endpoint = recorded.endpoint;
   if (recorded.kind == RecordedRequest::Kind::refused_head) {
     explain_refused(recorded, out);
     return out;

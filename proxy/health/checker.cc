@@ -56,6 +56,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   void start();
   void stop();
   void update(std::vector<ProbeTarget> targets);
+  void tell_changes();
 
  private:
   /// A target while it is one: a probe under way holds it longer.
@@ -286,7 +287,10 @@ void HealthChecker::Impl::finish(Watched& watched) {
   const HealthState before = watched.history.state();
   watched.history.record(watched.connection.result().outcome);
   schedule_next(watched, before);
+  const bool succeeded = watched.connection.result().outcome == ProbeOutcome::healthy;
   if (options_.on_probe) options_.on_probe(watched.target, watched.connection.result());
+  if (options_.on_success && succeeded && !stopped_ && !watched.gone)
+    options_.on_success(watched.target, watched.began);
   // A callback may have stopped everything, or taken this target away.
   if (stopped_ || watched.gone || watched.told) return;
   if (tell(watched, before) && !stopped_ && !watched.gone) mark_affected(watched.target);
@@ -339,16 +343,17 @@ void HealthChecker::Impl::announce(const Watched& watched, HealthState before) c
 
 void HealthChecker::Impl::mark_affected(const ProbeTarget& target) {
   if (affected_.empty() && !target.affected.empty()) {
-    asio::post(io_, [self = shared_from_this()] {
-      // Balancers are made anew: once for all changes of a pass.
-      std::vector<std::size_t> services = std::move(self->affected_);
-      self->affected_.clear();
-      std::sort(services.begin(), services.end());
-      services.erase(std::unique(services.begin(), services.end()), services.end());
-      if (!services.empty() && self->options_.on_affected) self->options_.on_affected(services);
-    });
+    asio::post(io_, [self = shared_from_this()] { self->tell_changes(); });
   }
   affected_.insert(affected_.end(), target.affected.begin(), target.affected.end());
+}
+
+/// Balancers are made anew: once for all changes of a pass.
+void HealthChecker::Impl::tell_changes() {
+  auto services = std::exchange(affected_, {});
+  std::sort(services.begin(), services.end());
+  services.erase(std::unique(services.begin(), services.end()), services.end());
+  if (!services.empty() && options_.on_affected) options_.on_affected(services);
 }
 
 SteadyClock::duration HealthChecker::Impl::jittered(conf::Milliseconds interval) {
@@ -365,6 +370,8 @@ HealthChecker::~HealthChecker() { impl_->stop(); }
 void HealthChecker::start() { impl_->start(); }
 
 void HealthChecker::stop() { impl_->stop(); }
+
+void HealthChecker::tell_changes() { impl_->tell_changes(); }
 
 void HealthChecker::update(std::vector<ProbeTarget> targets) { impl_->update(std::move(targets)); }
 

@@ -23,6 +23,8 @@ struct HealthCheckerOptions {
   std::function<void(const ProbeTarget&, HealthState before)> on_change;
   /// After every probe, before it is counted.
   std::function<void(const ProbeTarget&, const ProbeResult&)> on_probe;
+  /// After on_probe, if the target was found healthy: when the probe began.
+  std::function<void(const ProbeTarget&, std::chrono::steady_clock::time_point began)> on_success;
 };
 
 /// Probes every target at its interval ± 10 % and writes the verdicts; see README.md beside this file. A change of
@@ -47,6 +49,8 @@ class HealthChecker {
   /// with what else is new of them taken over, unless they are asked elsewhere or otherwise (address, kind,
   /// send_proxy); these and new ones begin, spread as at the start. Of those that went away no callback tells any more.
   void update(std::vector<ProbeTarget> targets);
+  /// Calls on_affected now for what has changed by now, instead of a moment later.
+  void tell_changes();
 
  private:
   class Impl;

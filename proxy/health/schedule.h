@@ -14,8 +14,7 @@ class Schedule {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// Of none.
-  Schedule() = default;
+  explicit Schedule(std::size_t items = 0) : items_(items) {}
 
   /// Further items; an item that is not needed any more may be another one's, once cleared.
   void grow(std::size_t items) { items_.resize(std::max(items, items_.size())); }

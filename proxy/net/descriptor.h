@@ -73,12 +73,16 @@ class Descriptor final : private DeadlineWheel::Entry {
   Readiness& input() { return watched().input_; }
   Readiness& output() { return watched().output_; }
 
-  /// Completion: void(error_code): timed_out at the deadline, whatever the descriptor has to tell meanwhile.
+  /// Completion: void(error_code): timed_out at the deadline, or success with wake(), whatever the descriptor has to
+  /// tell meanwhile.
   template <typename CompletionToken>
   auto async_deadline(CompletionToken&& token) {
     unwatch();
     return input_.async_wait(std::forward<CompletionToken>(token));
   }
+
+  /// Ends a wait for input, or for the deadline, as if something had come.
+  void wake() { input_.signal(); }
 
   /// When passed, pending waits end with timed_out. One for both directions; setting it again moves it.
   void set_deadline(EventLoop::Clock::time_point when) { loop_.wheel_.set(*this, when); }

@@ -61,4 +61,8 @@ ListenSocket listen_on(const conf::Address& address, bool share_port, unsigned u
   return result;
 }
 
+void refuse_connections(int fd) { ::shutdown(fd, SHUT_RD); }
+
+bool accept_connections(int fd) { return ::listen(fd, backlog) == 0; }
+
 }  // namespace telltale::proxy

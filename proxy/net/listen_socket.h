@@ -17,4 +17,9 @@ struct ListenSocket {
 /// std::system_error, its text names the address.
 ListenSocket listen_on(const conf::Address& address, bool share_port, unsigned unix_mode = 0660);
 
+/// A listening TCP socket refuses connections from now on, those in its backlog among them, and keeps its port.
+void refuse_connections(int fd);
+/// Ends that. False: the port cannot be listened on any more; errno says why.
+bool accept_connections(int fd);
+
 }  // namespace telltale::proxy

@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, field_count> field_names = {
     "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
     "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused"};
+    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason"};
 
 void append_number(LineBuilder& out, std::uint64_t value) {
   char text[20];
@@ -113,8 +114,7 @@ void write_milliseconds(Style style, std::chrono::nanoseconds duration) {
 template <class Style>
 void write_failure(Style style, const AccessRecord& record) {
   if (!record.failure_detail.empty()) return style.string(record.failure_detail);
-  if (!record.failure || !record.failure.error) return style.nothing();
-  style.string(record.failure.error.message());
+  style.string(describe(record.failure));
 }
 
 /// Why the signed assertion was not believed, and why the forwarding header was not, or not to its end: the reason and
@@ -194,6 +194,8 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return write_failure(style, record);
     case AccessField::client_refused:
       return write_refusal(style, record.client);
+    case AccessField::reason:
+      return style.string(to_string(reason_of(record.failure)));
     case AccessField::count_:
       return;
   }

@@ -45,6 +45,7 @@ enum class AccessField : std::uint8_t {
   failure_phase,
   failure,
   client_refused,
+  reason,
   count_
 };
 std::span<const std::string_view> access_field_names();

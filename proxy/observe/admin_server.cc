@@ -10,6 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -38,51 +39,91 @@ struct Page {
   http::status status = http::status::ok;
   std::string_view type = "text/plain; charset=utf-8";
   std::string body;
+  bool of_workers = false;  ///< says what workers do: see AdminSource::in_force
 };
 
 constexpr std::string_view index_html =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>telltale</title><h1>telltale " TELLTALE_VERSION
     "</h1><ul>"
     "<li><a href=\"/livez\">/livez</a> the process turns"
-    "<li><a href=\"/readyz\">/readyz</a> it should be given traffic"
+    "<li><a href=\"/readyz\">/readyz</a> it should be given traffic; ?verbose lists the checks"
     "<li><a href=\"/metrics\">/metrics</a> Prometheus text"
     "<li><a href=\"/services\">/services</a> nodes, endpoints and their health, JSON"
     "<li><a href=\"/explain\">/explain?last=N</a> who the clients of the last requests are, and why; "
     "/explain/ID one of them; format=text for people"
     "</ul></html>\n";
 
-Page ready_page(const AdminSource& source) {
-  std::string why_not;
-  if (source.ready(why_not)) return {.body = "ready\n"};
-  return {.status = http::status::service_unavailable, .body = "not ready: " + why_not + "\n"};
+/// Whether the query is, or has among its parameters, this one.
+bool has_parameter(std::string_view query, std::string_view name) {
+  for (std::string_view rest = query; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view parameter = rest.substr(0, end);
+    if (parameter.substr(0, parameter.find('=')) == name) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
 }
 
-Page live_page(const AdminSource&) { return {.body = "live\n"}; }
-Page metrics_page(const AdminSource& source) {
-  return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = source.metrics()};
+Page ready_page(const AdminSource& source, std::string_view query) {
+  const std::vector<ReadyCheck> checks = source.ready();
+  std::string list, problems;
+  for (const ReadyCheck& check : checks) {
+    const bool right = check.problem.empty();
+    list.append(right ? "[+]" : "[-]").append(check.name).append(right ? " ok" : " failed: " + check.problem) += '\n';
+    if (!right) problems.append(problems.empty() ? "" : "; ").append(check.problem);
+  }
+  Page page;
+  if (!problems.empty()) page.status = http::status::service_unavailable;
+  if (has_parameter(query, "verbose")) {
+    page.body = list + (problems.empty() ? "readyz check passed\n" : "readyz check failed\n");
+  } else {
+    page.body = problems.empty() ? "ready\n" : "not ready: " + problems + "\n";
+  }
+  return page;
 }
-Page services_page(const AdminSource& source) { return {.type = "application/json", .body = source.services()}; }
-Page index_page(const AdminSource&) { return {.type = "text/html; charset=utf-8", .body = std::string(index_html)}; }
+
+Page live_page(const AdminSource&, std::string_view) { return {.body = "live\n"}; }
+Page metrics_page(const AdminSource& source, std::string_view) {
+  return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = source.metrics(), .of_workers = true};
+}
+Page services_page(const AdminSource& source, std::string_view) {
+  return {.type = "application/json", .body = source.services(), .of_workers = true};
+}
+Page index_page(const AdminSource&, std::string_view) {
+  return {.type = "text/html; charset=utf-8", .body = std::string(index_html)};
+}
 
 constexpr struct {
   std::string_view path;
-  Page (*make)(const AdminSource&);
+  Page (*make)(const AdminSource&, std::string_view query);
 } pages[] = {
     {"/", index_page},       {"/livez", live_page},      {"/healthz", live_page},
     {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
 };
 
-/// A page that others have to be asked for: it may be long in coming, and never come when the process ends.
-struct PendingPage {
-  PendingPage(const asio::any_io_executor& executor, std::chrono::milliseconds timeout) : came(executor, timeout) {}
+/// What workers have to be asked for: it may be long in coming, and never come when the process ends.
+struct PendingAnswer {
+  PendingAnswer(const asio::any_io_executor& executor, std::chrono::milliseconds timeout) : came(executor, timeout) {}
   asio::steady_timer came;
   std::optional<std::string> text;
 };
 
+asio::awaitable<void> in_force(const AdminSource& source) {
+  if (!source.in_force) co_return;
+  const auto executor = co_await asio::this_coro::executor;
+  const auto pending = std::make_shared<PendingAnswer>(executor, source.workers_timeout);
+  source.in_force([pending] {
+    pending->text.emplace();
+    pending->came.cancel();
+  });
+  error_code error;
+  if (!pending->text) co_await pending->came.async_wait(asio::redirect_error(asio::use_awaitable, error));
+}
+
 asio::awaitable<Page> explain_page(const AdminSource& source, const ExplainQuery& query) {
   Page page{.type = query.as_text ? "text/plain; charset=utf-8" : "application/json", .body = {}};
   const auto executor = co_await asio::this_coro::executor;
-  const auto pending = std::make_shared<PendingPage>(executor, source.explain_timeout);
+  const auto pending = std::make_shared<PendingAnswer>(executor, source.workers_timeout);
   source.explain(query, [pending](std::string text) {
     pending->text = std::move(text);
     pending->came.cancel();
@@ -116,9 +157,10 @@ std::optional<ExplainQuery> explain_query(const AdminSource& source, const Reque
 }
 
 Page find_page(const AdminSource& source, std::string_view target) {
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::size_t end = std::min(target.find('?'), target.size());
+  const std::string_view path = target.substr(0, end), query = target.substr(std::min(end + 1, target.size()));
   for (const auto& page : pages) {
-    if (page.path == path) return page.make(source);
+    if (page.path == path) return page.make(source, query);
   }
   return {.status = http::status::not_found, .body = "no such page\n"};
 }
@@ -200,7 +242,11 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
       } else {
         page = answer(self->source_, parser.get(), self->check_host_);
         const auto query = explain_query(self->source_, parser.get(), *page);
-        if (query) page = co_await explain_page(self->source_, *query);
+        if (query) {
+          page = co_await explain_page(self->source_, *query);
+        } else if (page->of_workers) {
+          co_await in_force(self->source_);
+        }
         if (self->server_->stopped()) co_return;
       }
       keep_alive = !error && parser.keep_alive();

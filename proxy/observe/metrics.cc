@@ -18,6 +18,9 @@ constexpr std::array<const char*, static_cast<std::size_t>(ProxyFailure::count_)
     "none",           "plain_http",     "tls_client_hello", "bare_probe", "not_listed", "header_twice",
     "v1_not_allowed", "v2_not_allowed", "timed_out",        "cut_short",  "malformed",  "no_header"};
 
+constexpr std::array<const char*, static_cast<std::size_t>(RetryRefusal::count_)> refusal_names = {"none", "budget",
+                                                                                                   "max_retries"};
+
 }  // namespace
 
 void Histogram::observe(std::chrono::nanoseconds duration) {
@@ -32,6 +35,8 @@ const char* to_string(ProxyFailure cause) {
   const auto i = static_cast<std::size_t>(cause);
   return i < cause_names.size() ? cause_names[i] : "none";
 }
+
+const char* to_string(RetryRefusal refusal) { return refusal_names[static_cast<std::size_t>(refusal)]; }
 
 void ListenerMetrics::count(ProxyFailure cause, boost::system::error_code error) {
   if (cause == ProxyFailure::malformed && error.category() == proxy_protocol::error_category()) {

@@ -3,6 +3,7 @@
 #include "protocol/assertion/assertion.h"
 #include "protocol/forwarding/client_address.h"
 #include "protocol/proxy_protocol/parser.h"
+#include "proxy/exchange/failure.h"
 
 #include <boost/system/error_code.hpp>
 
@@ -75,10 +76,16 @@ struct ListenerMetrics {
   /// `error`: the parser's, for malformed.
   void count(ProxyFailure cause, boost::system::error_code error);
 };
+/// Why a retry that the policy wanted was not made.
+enum class RetryRefusal : std::uint8_t { none, budget, max_retries, count_ };
+const char* to_string(RetryRefusal refusal);
+
 struct ServiceMetrics {
   std::array<Counter, 6> responses;  ///< by status / 100; [0]: none was sent
   Histogram request_duration;        ///< first octet of the request to last of the response
-  Counter requests_active, retries, no_endpoint;
+  Counter requests_active, requests_pending, retries, retries_active, no_endpoint;
+  std::array<Counter, reason_count> failures;  ///< requests that failed, by Reason
+  std::array<Counter, static_cast<std::size_t>(RetryRefusal::count_)> retries_refused;
   Counter connections_opened, connections_reused, connect_failures, connections_active, connections_idle;
 };
 

@@ -1,10 +1,11 @@
 #include "proxy/observe/metrics_text.h"
 
 #include "proxy/observe/prometheus.h"
+#include "proxy/observe/state_metrics.h"
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -14,8 +15,6 @@ using Workers = std::span<WorkerMetrics* const>;
 using Services = std::span<const std::shared_ptr<Service>>;
 
 constexpr std::array<std::string_view, 6> code_classes = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
-constexpr std::array<HealthState, 4> health_states = {HealthState::unknown, HealthState::healthy, HealthState::draining,
-                                                      HealthState::unhealthy};
 
 std::uint64_t sum_listener(Workers workers, std::size_t listener, Counter ListenerMetrics::* counter) {
   std::uint64_t sum = 0;
@@ -187,8 +186,10 @@ void write_durations(PrometheusWriter& writer, std::span<const ServiceRow> rows)
 }
 
 void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
-  static constexpr std::array<Family<ServiceMetrics>, 8> families = {{
+  static constexpr std::array<Family<ServiceMetrics>, 10> families = {{
       {"telltale_requests_active", Kind::gauge, &ServiceMetrics::requests_active, "Requests in flight."},
+      {"telltale_requests_pending", Kind::gauge, &ServiceMetrics::requests_pending,
+       "Of these, those that wait because of `max_connections`."},
       {"telltale_upstream_connections_opened_total", Kind::counter, &ServiceMetrics::connections_opened,
        "Connections opened to endpoints."},
       {"telltale_upstream_connections_reused_total", Kind::counter, &ServiceMetrics::connections_reused,
@@ -199,7 +200,10 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
        "Connections to endpoints that wait in the pool."},
       {"telltale_upstream_connect_failures_total", Kind::counter, &ServiceMetrics::connect_failures,
        "Connections to endpoints that could not be opened."},
-      {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries, "Further tries, on another endpoint."},
+      {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries,
+       "Further tries of requests, on another endpoint where there is one."},
+      {"telltale_retries_active", Kind::gauge, &ServiceMetrics::retries_active,
+       "Requests in flight that are tried again after something was sent: those of the budget."},
       {"telltale_no_endpoint_total", Kind::counter, &ServiceMetrics::no_endpoint,
        "Requests answered 503 because no endpoint was ready."},
   }};
@@ -213,6 +217,50 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
   }
 }
 
+void write_failures(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
+  const auto write = [&](const ServiceRow& row, std::string_view reason, const auto& counter_of) {
+    std::uint64_t sum = 0;
+    for (const ServiceMetrics* part : row.parts) sum += counter_of(*part).value();
+    writer.sample({{"service", row.name}, {"reason", reason}}, sum);
+  };
+  writer.family(
+      "telltale_request_failures_total", "counter",
+      "Requests refused, answered with an error of ours, or cut, by reason; service is empty where it did not "
+      "come to one.");
+  for (const ServiceRow& row : rows) {
+    for (std::size_t i = 1; i < reason_count; ++i) {
+      write(row, to_string(static_cast<Reason>(i)),
+            [i](const ServiceMetrics& metrics) -> const Counter& { return metrics.failures[i]; });
+    }
+  }
+  writer.family("telltale_retries_refused_total", "counter",
+                "Further tries that were not made because too many were in flight.");
+  for (const ServiceRow& row : rows.first(rows.size() - 1)) {
+    for (std::size_t i = 1; i < static_cast<std::size_t>(RetryRefusal::count_); ++i) {
+      write(row, to_string(static_cast<RetryRefusal>(i)),
+            [i](const ServiceMetrics& metrics) -> const Counter& { return metrics.retries_refused[i]; });
+    }
+  }
+}
+
+void write_circuit_breakers(PrometheusWriter& writer, Services services) {
+  writer.family("telltale_circuit_breaker_in_use", "gauge",
+                "How much of each configured limit is in use; those that are not configured have no sample.");
+  for (const auto& service : services) {
+    const auto& limits = service->conf().circuit_breakers;
+    const CircuitBreaker& used = service->breaker();
+    const std::tuple<std::string_view, std::uint32_t, const SharedCount&> rows[] = {
+        {"max_connections", limits.max_connections, used.connections},
+        {"max_pending", limits.max_connections != 0 ? limits.max_pending : 0, used.pending},
+        {"max_requests", limits.max_requests, used.requests},
+        {"max_retries", limits.max_retries, used.retries},
+    };
+    for (const auto& [name, limit, count] : rows) {
+      if (limit != 0) writer.gauge({{"service", service->name()}, {"limit", name}}, count.value());
+    }
+  }
+}
+
 void write_access_log(PrometheusWriter& writer, Workers workers) {
   writer.family("telltale_access_log_dropped_total", "counter",
                 "Access log lines lost because whoever reads the log was too slow, or gone.");
@@ -221,28 +269,11 @@ void write_access_log(PrometheusWriter& writer, Workers workers) {
   writer.sample({}, sum);
 }
 
-void write_endpoint_states(PrometheusWriter& writer, Services services) {
-  writer.family("telltale_endpoint_state", "gauge", "1 for the state that the endpoint is in, 0 for the others.");
-  for (const auto& service : services) {
-    // A series may stand only once, and names are what the file says.
-    std::set<std::pair<std::string_view, std::string_view>> written;
-    for (const auto& endpoint : service->endpoints()) {
-      const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->name) : "";
-      if (!written.emplace(node, endpoint->name).second) continue;
-      const HealthState state = endpoint->state();
-      for (const HealthState each : health_states) {
-        writer.sample(
-            {{"service", service->name()}, {"node", node}, {"endpoint", endpoint->name}, {"state", to_string(each)}},
-            std::uint64_t{each == state});
-      }
-    }
-  }
-}
-
 }  // namespace
 
 std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services,
-                           std::span<const SourceLoss> source_loss) {
+                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses,
+                           const DiscoveryCounts& discovery) {
   PrometheusWriter writer;
   writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
@@ -255,7 +286,10 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_requests(writer, rows);
   write_durations(writer, rows);
   write_services(writer, rows);
-  write_endpoint_states(writer, services);
+  write_failures(writer, rows);
+  write_circuit_breakers(writer, services);
+  write_states(writer, services, statuses);
+  write_discovery(writer, discovery);
   write_access_log(writer, workers);
   return writer.take();
 }

@@ -1,5 +1,7 @@
 #include "proxy/observe/timestamp.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <ctime>
 
 namespace telltale::proxy {
@@ -26,6 +28,17 @@ std::string_view Timestamp::format(std::chrono::system_clock::time_point time) {
 
 std::string format_timestamp(std::chrono::system_clock::time_point time) {
   return std::string(Timestamp().format(time));
+}
+
+std::string http_date(std::chrono::system_clock::time_point time) {
+  // Not strftime's names: those are the locale's.
+  constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t clock = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(time));
+  std::tm utc{};
+  ::gmtime_r(&clock, &utc);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", days[utc.tm_wday], utc.tm_mday, months[utc.tm_mon],
+                     utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 std::int64_t unix_seconds() {

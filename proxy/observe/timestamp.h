@@ -23,6 +23,9 @@ class Timestamp {
 /// The same, once.
 std::string format_timestamp(std::chrono::system_clock::time_point time);
 
+/// For a Date field: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 5.6.7).
+std::string http_date(std::chrono::system_clock::time_point time);
+
 /// Now, since 1970 UTC.
 std::int64_t unix_seconds();
 

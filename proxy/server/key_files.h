@@ -1,7 +1,7 @@
 #pragma once
 
 #include "protocol/assertion/key_set.h"
-#include "proxy/server/file_watcher.h"
+#include "proxy/files/file_watcher.h"
 
 #include <boost/asio/io_context.hpp>
 

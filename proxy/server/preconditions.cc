@@ -1,5 +1,6 @@
 #include "proxy/server/preconditions.h"
 
+#include "conf/endpoints_file.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
 
@@ -55,6 +56,7 @@ void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& fi
 void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   check_transparent_source(model, findings);
   check_key_files(model, findings);
+  conf::check_endpoints_files(model, findings);
 }
 
 }  // namespace telltale::proxy

@@ -13,8 +13,9 @@ std::uint64_t random_64() {
 }
 
 Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
-               std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys)
-    : table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
+               std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
+               const KeyFiles::KeySets& keys)
+    : counts_(counts), table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
   context_.access_log = std::move(access_log);
@@ -31,15 +32,10 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   context_.obfuscation_key = counts.obfuscation_key;
   context_.next_connection_number = random_64();
 
-  const auto seed = static_cast<std::uint32_t>(random_64());
-  context_.pools.resize(snapshot->endpoint_count);
-  context_.proxy_mismatches.resize(snapshot->endpoint_count);
   for (const auto& service : snapshot->services) {
-    context_.balancers.push_back(make_balancer(*service, seed));
-    for (const auto& endpoint : service->endpoints()) {
-      context_.pools[endpoint->index] =
-          std::make_unique<ConnectionPool>(service->conf().pool, *context_.metrics->services[service->index()]);
-    }
+    context_.services.push_back(
+        std::make_unique<LocalService>(context_.loop, service, *context_.metrics->services[service->index()]));
+    context_.services.back()->update(std::move(services[service->index()]));
   }
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     ConnectionContext connection;
@@ -76,9 +72,11 @@ void Worker::join() {
 void Worker::run() {
   try {
     for (auto& listener : listeners_) listener->start();
+    counts_.workers_running.fetch_add(1, std::memory_order_relaxed);
     context_.loop.run();
+    counts_.workers_running.fetch_sub(1, std::memory_order_relaxed);
     // What a grace period did not see end is cut here, on its own thread.
-    for (auto& pool : context_.pools) pool->close_all();
+    for (auto& service : context_.services) service->close_idle();
     context_.loop.abort_all();
     if (context_.access_log != nullptr) context_.access_log->flush();
   } catch (const std::exception& error) {
@@ -112,6 +110,13 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
   context_.loop.post([this, snapshot = std::move(snapshot)] {
     context_.snapshot = snapshot;
     for (auto& listener : listeners_) listener->use(snapshot);
+  });
+}
+
+void Worker::update(std::size_t service, ServiceUpdate update) {
+  context_.loop.post([this, service, update = std::move(update)]() mutable {
+    context_.services[service]->update(std::move(update));
+    for (auto& listener : listeners_) listener->follow(service);
   });
 }
 

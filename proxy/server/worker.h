@@ -22,6 +22,7 @@ std::uint64_t random_64();
 /// What the workers of one process have in common: relaxed atomics, touched once a connection, not once a request.
 struct SharedCounts {
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> workers_running{0};
   std::deque<std::atomic<std::size_t>> listener_connections;  ///< by listener
   forwarding::ObfuscationKey obfuscation_key{random_64(), random_64()};
 };
@@ -30,10 +31,11 @@ struct SharedCounts {
 /// control thread; between start() and join() everything inside belongs to the worker's own thread.
 class Worker {
  public:
-  /// `sockets`: one for each listener of the snapshot; `keys`: of each of the model's key files. Throws
-  /// std::system_error.
+  /// `sockets`: one for each listener of the snapshot; `services`: what each of its services begins with; `keys`: of
+  /// each of the model's key files. Throws std::system_error.
   Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
-         std::unique_ptr<AccessLog> access_log, const KeyFiles::KeySets& keys = {});
+         std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
+         const KeyFiles::KeySets& keys = {});
   ~Worker();
 
   void start();
@@ -52,12 +54,15 @@ class Worker {
   /// From the next pass on, new connections get this snapshot; those that are open keep theirs. Its listeners and
   /// services are as many as before.
   void use(std::shared_ptr<const Snapshot> snapshot);
+  /// Who serves, or who of them may be chosen, changed for one service.
+  void update(std::size_t service, ServiceUpdate update);
 
   WorkerMetrics& metrics() { return *context_.metrics; }
 
  private:
   void run();
 
+  SharedCounts& counts_;
   WorkerContext context_;
   ConnectionTable table_;
   Http1TransactionPool transactions_;

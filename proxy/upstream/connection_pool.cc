@@ -23,6 +23,7 @@ void ConnectionPool::push(UpstreamConnection* connection) {
   ++list.size;
   metrics_.connections_idle.add();
   if (!connection->identity.empty()) by_identity_[connection->identity].push_back(connection);
+  if (connection->slot) connection->slot.line()->begin_idle(*connection);
 }
 
 std::unique_ptr<UpstreamConnection> ConnectionPool::take(UpstreamConnection* connection) {
@@ -36,7 +37,9 @@ std::unique_ptr<UpstreamConnection> ConnectionPool::take(UpstreamConnection* con
     std::erase(found->second, connection);
     if (found->second.empty()) by_identity_.erase(found);
   }
+  if (connection->slot) connection->slot.line()->end_idle(*connection);
   connection->stream.descriptor().input().disarm();
+  connection->stream.expires_never();
   return std::unique_ptr<UpstreamConnection>(connection);
 }
 
@@ -60,6 +63,7 @@ void ConnectionPool::release(std::unique_ptr<UpstreamConnection> connection) {
   Stream& stream = connection->stream;
   if (stream.has_unread() || stream.descriptor().saw_hangup()) return;
   if (stream.descriptor().readable() && stream.read(1).error != boost::asio::error::would_block) return;
+  if (connection->slot && connection->slot.line()->is_wanted_elsewhere()) return;
   List& list = list_of(*connection);
   const std::size_t limit = connection->identity.empty() ? limits_.max_idle : limits_.max_idle_identities;
   if (limit == 0) return;

@@ -3,9 +3,10 @@
 #include "conf/model.h"
 #include "proxy/net/stream.h"
 #include "proxy/observe/metrics.h"
-#include "proxy/upstream/service.h"
+#include "proxy/upstream/connection_line.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,13 +24,18 @@ struct UpstreamConnection {
   /// The source address if that is the client's, and the PROXY header without its unique id and checksum; empty: the
   /// connection is anybody's.
   std::string identity;
-  bool reused = false;  ///< came out of the pool: may turn out stale
+  std::uint32_t endpoint = 0;  ///< Endpoint::index
+  bool reused = false;         ///< came out of the pool: may turn out stale
+  ConnectionSlot slot;         ///< its place among the service's connections
 
  private:
   friend class ConnectionPool;
+  friend class ConnectionLine;
   ConnectionPool* pool_ = nullptr;
   UpstreamConnection* newer_ = nullptr;
   UpstreamConnection* older_ = nullptr;
+  UpstreamConnection* idle_newer_ = nullptr;  // among all of the line
+  UpstreamConnection* idle_older_ = nullptr;
 };
 
 /// Idle connections to one endpoint, of one worker. Last in, first out; beyond the limit, or when its identity's turn
@@ -48,6 +54,10 @@ class ConnectionPool {
   void release(std::unique_ptr<UpstreamConnection> connection);
   std::size_t idle() const { return plain_.size + identified_.size; }
   void close_all();
+  /// An idle one, out of the pool that it is in.
+  static std::unique_ptr<UpstreamConnection> take_out(UpstreamConnection& connection) {
+    return connection.pool_->take(&connection);
+  }
 
  private:
   struct List {

@@ -27,8 +27,10 @@ class HealthVerdict {
   /// X-Load-Balancing-Endpoint-Weight of the last probe; -1: none came.
   std::int32_t weight() const { return weight_; }
   const std::string& reason() const { return reason_; }
-  /// When `state` began, and since when it has been healthy without a break, for slow start; {}: never.
+  /// When the state began; {}: not probed yet.
   std::chrono::system_clock::time_point since() const { return since_; }
+  /// When it last became healthy after it had been found anything else; {}: never.
+  std::chrono::system_clock::time_point recovered() const { return recovered_; }
 
   void set(HealthState state, std::string reason, std::chrono::system_clock::time_point now);
   void set_weight(std::int32_t weight) { weight_ = weight; }
@@ -39,7 +41,7 @@ class HealthVerdict {
   HealthState state_ = HealthState::unknown;
   std::int32_t weight_ = -1;
   std::string reason_ = "not probed yet";
-  std::chrono::system_clock::time_point since_{};
+  std::chrono::system_clock::time_point since_{}, recovered_{};
 };
 
 /// What traffic says of an endpoint (proxy/health/ejector.h). Outlives changes of the endpoint's other properties.
@@ -49,7 +51,8 @@ struct PassiveHealth {
   bool ejected = false;
   unsigned times = 0;  ///< how often in short order: the next ejection takes longer
   std::string reason;
-  std::chrono::system_clock::time_point since{}, until{};
+  std::chrono::system_clock::time_point since{}, until{};  ///< of the ejection
+  std::chrono::system_clock::time_point recovered{};       ///< when the last one ended; {}: there was none
 };
 
 struct Node {
@@ -86,6 +89,8 @@ struct Endpoint {
   std::string reason() const;
   /// Since when it is in it; {}: from the beginning.
   std::chrono::system_clock::time_point since() const;
+  /// When it came, or came back, for slow start; {}: it was there from the beginning.
+  std::chrono::system_clock::time_point came() const;
   /// The configured weight, or with `from_probe` what the node (or the endpoint itself, if its own probe decides) said
   /// of it last. 0: gets no traffic; a configured 0 stands whatever a probe says.
   double effective_weight(bool from_probe) const;

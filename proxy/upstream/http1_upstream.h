@@ -19,6 +19,7 @@ class Http1Upstream final : public MessageSide {
   void start(std::unique_ptr<UpstreamConnection> connection);
   bool is_open() const { return connection_ != nullptr; }
   UpstreamConnection& connection() { return *connection_; }
+  const UpstreamConnection& connection() const { return *connection_; }
 
   /// The request head is appended here; it leaves with the first body piece or flush().
   std::string& staging() { return writer_.staging(); }

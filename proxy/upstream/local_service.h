@@ -1,14 +1,19 @@
 #pragma once
 
-#include "proxy/exchange/proxy_mismatch.h"
+#include "proxy/net/event_loop.h"
 #include "proxy/upstream/balancer.h"
+#include "proxy/upstream/connection_line.h"
 #include "proxy/upstream/connection_pool.h"
+#include "proxy/upstream/proxy_mismatch.h"
 #include "proxy/upstream/selection.h"
 #include "proxy/upstream/service.h"
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace telltale::proxy {
@@ -35,11 +40,27 @@ struct ServiceUpdate {
   std::array<ByTraffic, traffic_kinds> by_traffic;
 };
 
-/// One worker's side of a service: who may be chosen, connections to them, how busy they are. Worker's thread only.
+/// A retry in flight, until this goes. Worker's thread.
+class RetryPermit {
+ public:
+  RetryPermit() = default;
+  RetryPermit(const RetryPermit&) = delete;
+  RetryPermit& operator=(const RetryPermit&) = delete;
+  ~RetryPermit() { release(); }
+  void release();
+
+ private:
+  friend class LocalService;
+  Counter* active_ = nullptr;
+  Permit shared_;
+};
+
+/// One worker's side of a service: who may be chosen, connections to them, how busy they are, what limits say. Worker's
+/// thread only.
 class LocalService {
  public:
-  LocalService(std::shared_ptr<Service> service, ServiceMetrics& metrics)
-      : service_(std::move(service)), metrics_(metrics) {}
+  /// `loop` is the worker's.
+  LocalService(EventLoop& loop, std::shared_ptr<Service> service, ServiceMetrics& metrics);
 
   /// Pools, and what is in flight, go on for endpoints that stay; those that went away lose their idle connections.
   void update(ServiceUpdate update);
@@ -48,24 +69,55 @@ class LocalService {
     TrafficKind traffic = TrafficKind::external;
     const net::IpAddress* client = nullptr;  ///< the resolved client, for affinity; null: unknown
     std::uint64_t hash = 0;                  ///< PickInput::hash
-    std::span<LocalEndpoint* const> tried;   ///< those that already failed this request
+    std::span<const std::uint32_t> tried;    ///< Endpoint::index of those that already failed this request
+    AffinityTable::Clock::time_point now{};
+    /// It waited for its turn, and any connection suits it: it goes where one is idle, if nothing speaks against it.
+    bool prefers_idle = false;
   };
   /// nullptr: nobody may be chosen; reason() says why. Else the caller counts as its user until leave().
   LocalEndpoint* enter(const Pick& pick);
   void leave(LocalEndpoint& endpoint);
+  /// What became of a try there, for ejection (conf::Ejection); nothing where the service has none.
+  void succeeded(const LocalEndpoint& endpoint);
+  void failed(const LocalEndpoint& endpoint, std::string_view why);
 
-  SelectionReason reason(TrafficKind traffic) const { return by_traffic_[static_cast<std::size_t>(traffic)].reason; }
+  bool may_serve(TrafficKind traffic) const { return choice_for(traffic).balancer != nullptr; }
+  /// Whether one may be chosen that is not in `tried`.
+  bool has_other(TrafficKind traffic, std::span<const std::uint32_t> tried) const;
+
+  // Limits (conf::CircuitBreakers), for whoever carries a request, or session, to an endpoint. Where there is no limit
+  // nothing is counted.
+  /// One more request in flight, as long as `permit` lasts. False: there are max_requests.
+  bool admit(Permit& permit);
+  enum class Sent : bool { nothing, something };
+  /// One more retry in flight, as long as `permit` lasts; `sent`: in the try before. Where that was nothing no backend
+  /// is asked twice, so the budget is not asked either: else a service of which one backend in two refuses connections
+  /// would fail requests that the other could serve. max_retries counts all.
+  RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries, Sent sent);
+  enum class Reuse : bool { allowed, forbidden };
+  /// An idle connection of that identity; or a new one, whose stream the caller opens. nullptr: there is no room for
+  /// one: leave() the endpoint, wait(), then enter() again.
+  std::unique_ptr<UpstreamConnection> connection_to(LocalEndpoint& endpoint, std::string&& identity, Turn& turn,
+                                                    Reuse reuse = Reuse::allowed);
+  /// Only after connection_to() gave none: gets in line; `wake` is signalled when the turn has come. How long it waits
+  /// (pending_timeout), and whether it gives up, is the caller's: turn.reset(). False: max_pending wait already.
+  bool wait(Turn& turn, Readiness& wake) { return line_->wait(turn, wake); }
+
+  SelectionReason reason(TrafficKind traffic) const { return choice_for(traffic).reason; }
   Service& service() const { return *service_; }
   const conf::Service& conf() const { return service_->conf(); }
   ServiceMetrics& metrics() const { return metrics_; }
   void close_idle();
 
  private:
-  LocalEndpoint* affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice);
-  LocalEndpoint* balanced(const Pick& pick, const ServiceUpdate::ByTraffic& choice);
+  const ServiceUpdate::ByTraffic& choice_for(TrafficKind traffic) const;
+  std::uint32_t balance(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
+  std::uint32_t pick_affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
+  std::optional<std::uint32_t> pick_idle(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
 
   std::shared_ptr<Service> service_;
   ServiceMetrics& metrics_;
+  std::unique_ptr<ConnectionLine> line_;  ///< null: no max_connections. Connections refer to it: it goes after them
   std::array<ServiceUpdate::ByTraffic, traffic_kinds> by_traffic_;
   std::vector<std::unique_ptr<LocalEndpoint>> endpoints_;  ///< by Endpoint::index; null: no such one now
   std::vector<std::uint32_t> loads_;                       ///< LocalEndpoint::users, dense

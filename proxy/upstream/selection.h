@@ -49,4 +49,8 @@ struct Selection {
 Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, const Location& location,
                            TrafficKind traffic, std::chrono::system_clock::time_point now);
 
+/// Whether `endpoint` may be chosen and, without it, nobody could be: by 1 and 2 above. Control thread.
+bool is_last_candidate(const conf::Service& conf, const EndpointSet& set, const Location& location, TrafficKind traffic,
+                       const Endpoint& endpoint);
+
 }  // namespace telltale::proxy

@@ -1,5 +1,7 @@
 // Any text: the loader neither throws nor fails, a usable model comes without errors and only then, findings point into
-// the text, and what a model expands to loads again to the same.
+// the text, and what a model expands to loads again to the same. The same text as an endpoints file: endpoints or
+// problems.
+#include "conf/endpoints_file.h"
 #include "conf/expand.h"
 #include "conf/loader.h"
 
@@ -30,7 +32,11 @@ telltale::conf::RangesResult ranges(const std::string& path) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace telltale::conf;
-  const LoadResult result = load_text(std::string(reinterpret_cast<const char*>(data), size), environment, ranges);
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const EndpointsFileResult endpoints = parse_endpoints_file(text, "endpoints", Service(), environment);
+  check(endpoints.file.has_value() == endpoints.problems.empty());
+  check(endpoints.problems.find('\x1b') == std::string::npos);
+  const LoadResult result = load_text(text, environment, ranges);
   check((result.model == nullptr) == result.has_errors());
   for (const Diagnostic& each : result.diagnostics) {
     check(!each.message.empty());

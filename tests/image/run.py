@@ -242,7 +242,7 @@ class Image(unittest.TestCase):
         self.assertEqual(config["User"], "65532:65532")
         self.assertEqual(config["Entrypoint"], ["/usr/bin/telltale"])
         self.assertEqual(config["Cmd"], ["run"])
-        self.assertEqual(config["Healthcheck"]["Test"], ["CMD", "/usr/bin/telltale", "status"])
+        self.assertEqual(config["Healthcheck"]["Test"], ["CMD", "/usr/bin/telltale", "status", "--quiet"])
 
     def test_serves_and_tells_the_backend_who_the_client_is(self):
         self.start_both()

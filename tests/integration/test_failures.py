@@ -168,7 +168,7 @@ class Failures(ProxyTest):
 
     # Within the response.
 
-    def cut(self, handler, response_deadline="30s"):
+    def cut(self, handler, idle_deadline="30s"):
         """A client must see that its response was cut; then the proxy serves the next one."""
 
         def serve(connection):
@@ -179,7 +179,7 @@ class Failures(ProxyTest):
                 handler(connection)
 
         app = self.backend(serve)
-        proxy = self.start(config(service(app, timeouts={"response": response_deadline}), workers=1))
+        proxy = self.start(config(service(app, timeouts={"idle": idle_deadline}), workers=1))
         with proxy.client() as client:
             client.request("GET", "/cut")
             with self.assertRaises(ConnectionError) as raised:
@@ -209,12 +209,12 @@ class Failures(ProxyTest):
     def test_closed_between_chunks(self):
         self.cut(lambda c: c.send(respond(200, b"x" * 1000, chunked=True)[: -len(b"0\r\n\r\n")]))
 
-    def test_body_without_progress_is_cut_after_the_response_deadline(self):
+    def test_body_without_progress_is_cut_after_the_idle_deadline(self):
         def stall(connection):
             connection.send(respond(200, b"x" * 1000)[:-500])
             connection.backend.release.wait()
 
-        self.cut(stall, response_deadline="1s")
+        self.cut(stall, idle_deadline="1s")
 
     def test_killed_in_an_until_close_body(self):
         """Here only the reset tells a cut from an end: it must not look like an end to the client."""

@@ -30,6 +30,8 @@ FORBIDDEN = [
     ("proxy/exchange/", "proxy/downstream/", "an exchange knows no session"),
     ("proxy/exchange/", "proxy/explain/", "the data path does not explain itself"),
     ("proxy/downstream/", "proxy/explain/", "the data path does not explain itself"),
+    ("proxy/discovery/", "proxy/server/", "discovery does not know whom it tells"),
+    ("proxy/files/", "proxy/server/", "a file does not know who follows it"),
     # Libraries that belong to one place.
     ("protocol/", "boost/asio", "protocol does no I/O"),
     ("protocol/", "boost/beast", "protocol does no I/O"),
@@ -45,6 +47,7 @@ FORBIDDEN = [
 # (who may, what): everyone else may not.
 ONLY = [
     ("proxy/net/", "sys/epoll.h", "proxy/net is the only place that knows epoll"),
+    ("proxy/discovery/", "ares.h", "c-ares is used by proxy/discovery alone"),
 ]
 
 
@@ -106,6 +109,8 @@ class Rules(unittest.TestCase):
         ("exchange must not include downstream", "proxy/exchange/e.cc", '#include "proxy/downstream/s.h"', 1),
         ("upstream must not include downstream", "proxy/upstream/p.cc", '#include "proxy/downstream/s.h"', 1),
         ("the data path must not include explain", "proxy/exchange/e.cc", '#include "proxy/explain/live.h"', 1),
+        ("discovery must not include server", "proxy/discovery/d.cc", '#include "proxy/server/server.h"', 1),
+        ("server may include discovery", "proxy/server/s.cc", '#include "proxy/discovery/d.h"', 0),
         ("no source includes a test's file", "proxy/cli/a.cc", '#include "tests/support/peer.h"', 1),
         ("epoll only in proxy/net", "proxy/net/loop.cc", "#include <sys/epoll.h>", 0),
         ("epoll nowhere else", "proxy/health/loop.cc", "#include <sys/epoll.h>", 1),

@@ -1,22 +1,18 @@
 #include "proxy/upstream/balancers/edf_schedule.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace telltale::proxy {
 
-void EdfSchedule::assign(std::span<const double> weights, double phase) {
-  heap_.clear();
-  periods_.clear();
-  if (weights.empty()) return;
-  const double heaviest = *std::max_element(weights.begin(), weights.end());
-  // Multiples of the golden ratio fill the unit interval evenly: neighbours do not come up together.
-  constexpr double golden_ratio = 0.6180339887498949;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double period = heaviest / weights[i];
-    const double start = phase + static_cast<double>(i) * golden_ratio;
-    periods_.push_back(period);
-    heap_.push_back({(start - std::floor(start)) * period, static_cast<std::uint32_t>(i)});
+EdfSchedule::EdfSchedule(std::span<const Item> items) {
+  if (items.empty()) return;
+  const auto lighter = [](const Item& a, const Item& b) { return a.weight < b.weight; };
+  const double heaviest = std::max_element(items.begin(), items.end(), lighter)->weight;
+  heap_.reserve(items.size());
+  periods_.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    periods_.push_back(heaviest / items[i].weight);
+    heap_.push_back({items[i].phase * periods_[i], static_cast<std::uint32_t>(i)});
   }
   for (std::size_t i = heap_.size() / arity + 1; i-- > 0;) sift_down(i, heap_[i], heap_.size());
 }

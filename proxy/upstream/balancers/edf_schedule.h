@@ -8,20 +8,23 @@
 namespace telltale::proxy {
 
 /// Earliest deadline first: item i comes up once in every period of max(weights) / weights[i], so each gets its share,
-/// and its turns are spread evenly instead of bunched. O(log n) a turn, no allocation after reserve(). Not thread safe.
+/// and its turns are spread evenly instead of bunched. O(log n) a turn, no allocation. Not thread safe.
 class EdfSchedule {
  public:
-  void reserve(std::size_t items) { heap_.reserve(items), periods_.reserve(items); }
+  struct Item {
+    double weight;  ///< above 0
+    double phase;   ///< 0 to 1: how much of its period goes by before its first turn
+  };
+  explicit EdfSchedule(std::span<const Item> items);
 
-  /// Weights above 0. `phase`, any number, sets who comes first.
-  void assign(std::span<const double> weights, double phase);
-
-  /// The next item, or the next of which `skip(item)` is false, its turn taken; those skipped keep theirs. When all
-  /// would be skipped, the next item. At most `most_skips` are looked past. Not to be called when empty.
+  /// The next item, its turn taken. Not to be called when there is none.
+  std::size_t next() {
+    return next([](std::size_t) { return false; }, 0);
+  }
+  /// The next item of which `skip(item)` is false; those skipped keep their turns. When all would be skipped, the next
+  /// item. At most `most_skips` are looked past.
   template <class Skip>
   std::size_t next(Skip skip, std::size_t most_skips);
-
-  bool empty() const { return heap_.empty(); }
 
  private:
   /// In virtual time, in which the heaviest item comes up once a unit.

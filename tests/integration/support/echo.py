@@ -10,6 +10,7 @@ from .waiting import binary_path
 
 class Echo:
     def __init__(self, *arguments, listen="127.0.0.1:0"):
+        self._lost = False
         argv = [binary_path(), "echo", "--listen", listen, *arguments]
         self.process = Process(argv, env=ENVIRONMENT)
         try:
@@ -29,7 +30,14 @@ class Echo:
     def __enter__(self):
         return self
 
+    def lost(self):
+        """It was killed on purpose."""
+        self._lost = True
+        self.process.kill()
+
     def __exit__(self, *_):
+        if self._lost:
+            return
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait()
         if status != 0:

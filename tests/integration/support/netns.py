@@ -23,9 +23,13 @@ def _ip(*arguments):
         raise AssertionError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
+def own_prefix() -> str:
+    return f"telltale-{os.getpid()}"
+
+
 def why_not() -> str:
     """Why no namespaces can be made here; empty: they can."""
-    name = f"telltale-{os.getpid()}-probe"
+    name = f"{own_prefix()}-probe"
     try:
         done = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False, text=True)
         if done.returncode != 0:
@@ -39,8 +43,9 @@ def why_not() -> str:
 class Host:
     """One namespace with its loopback up; a context manager that moves the calling thread into it for a while."""
 
-    def __init__(self, role: str):
-        self.name = f"telltale-{os.getpid()}-{role}"
+    def __init__(self, role: str, prefix=""):
+        """`prefix` begins the name of the namespace instead of one that is this process's own."""
+        self.name = f"{prefix or own_prefix()}-{role}"
         _ip("netns", "add", self.name)
         self._entered = threading.local()  # where each thread came from
         self.ip("link", "set", "lo", "up")
@@ -48,6 +53,13 @@ class Host:
     def ip(self, *arguments):
         """`ip -n NAME …`"""
         _ip("-n", self.name, *arguments)
+
+    def batch(self, *commands: str):
+        """Many `ip …` commands, without the `ip`, by one process."""
+        done = subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(commands) + "\n",
+                              capture_output=True, check=False, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"on {self.name}: {done.stderr.strip()}")
 
     def run(self, commands: str, **names):
         """Lines of `ip …` and `nft …` as the documentation has them; {names} are filled in."""

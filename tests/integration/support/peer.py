@@ -15,6 +15,7 @@ class Peer:
     program = None
 
     def __init__(self, listening_sockets, address=("127.0.0.1", 0)):
+        self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix=f"telltale-{self.program}-")
         self.directory = self._directory.name
         listening = [sockets.listen_socket(address) for _ in range(listening_sockets)]
@@ -48,14 +49,24 @@ class Peer:
     def sockname(self, index=0):
         return sockets.parse_address(self.addresses[index])
 
-    def close(self):
+    def close(self, signal_number=signal.SIGTERM):
+        """Ends it; once. SIGKILL would leave nginx's worker behind."""
+        if self._closed:
+            return
+        self._closed = True
         running = self.process.running()
         if running:
-            self.process.send_signal(signal.SIGTERM)  # SIGKILL would leave nginx's worker behind
+            self.process.send_signal(signal_number)
             self.process.wait()
         self._directory.cleanup()
         if not running:
             raise AssertionError(f"{self.program} ended by itself:\n" + self.process.stderr.text())
+
+    def lost(self):
+        """It was killed on purpose, with all that it had started."""
+        self._closed = True
+        self.process.kill()
+        self._directory.cleanup()
 
     def __enter__(self):
         return self

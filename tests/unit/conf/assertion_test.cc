@@ -111,7 +111,8 @@ TEST(AssertionFields, AreCheckedAndSoIsTheSourceAddress) {
       {"a Unix socket has no source",
        "listeners: [{listen: ':80', service: web}]\n"
        "services: [{name: web, endpoints: ['unix:/run/web.sock'], propagate: {source_address: transparent}}]\n",
-       {"services[0].propagate: `source_address: transparent`, and \"unix:/run/web.sock\" has no source address"}},
+       {"services[0].endpoints[0]: \"unix:/run/web.sock\" has no source address, and `source_address: transparent` "
+        "needs one"}},
   };
   for (const Case& c : cases) {
     EXPECT_THAT(findings(c.text), testing::UnorderedElementsAreArray(c.findings)) << c.what << "\n" << c.text;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "conf/published_ranges.h"
+#include "conf/loader.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -20,6 +20,12 @@ inline std::string read_source_file(const std::string& path) {
 
 /// For load_text(): the ranges file that an example names has what is built in.
 inline RangesResult example_ranges(const std::string&) { return {shipped_ranges(), {}}; }
+
+/// Without any variable set.
+inline LoadResult load_example(const std::string& name) {
+  return load_text(
+      read_source_file("conf/examples/" + name), [](std::string_view) { return std::nullopt; }, example_ranges);
+}
 
 struct Example {
   std::string name, text;

@@ -14,14 +14,9 @@ using namespace std::chrono_literals;
 using forwarding::HeaderTrust;
 using forwarding::ListMode;
 
-LoadResult load_example(const std::string& name) {
-  return load_text(
-      read_source_file("conf/examples/" + name), [](std::string_view) { return std::nullopt; }, example_ranges);
-}
-
 TEST(Examples, LoadWithoutAnyFinding) {
   const auto examples = read_examples();
-  EXPECT_EQ(examples.size(), 7u);
+  EXPECT_EQ(examples.size(), 10u);
   for (const Example& example : examples) {
     const LoadResult result = load_example(example.name);
     EXPECT_TRUE(result.model) << example.name;
@@ -79,6 +74,15 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(model.drain.grace, 60s);
   EXPECT_EQ(model.ranges_file, "/etc/telltale/ranges.txt");
   EXPECT_EQ(model.ranges, shipped_ranges());
+  EXPECT_EQ(model.node_name, "node-a");
+  EXPECT_EQ(model.zone, "a");
+  ASSERT_EQ(model.dns.servers.size(), 2u);
+  EXPECT_EQ(model.dns.servers[1].to_string(), "[2001:db8::53]:53");
+  EXPECT_EQ(model.dns.timeout, 1s);
+  EXPECT_EQ(model.dns.attempts, 3u);
+  EXPECT_EQ(model.dns.min_ttl, 5s);
+  EXPECT_EQ(model.dns.max_ttl, 60s);
+  EXPECT_EQ(model.dns.retry, 2s);
 
   const Listener& web = model.listeners[0];
   EXPECT_EQ(web.name, "web");
@@ -120,6 +124,8 @@ TEST(Model, TakesEveryProcessAndListenerField) {
   EXPECT_EQ(web.timeouts.write, 45s);
   EXPECT_EQ(model.listeners[1].listen.unix_path, "/run/telltale/web.sock");
   EXPECT_EQ(model.listeners[1].unix_mode, 0600u);
+  EXPECT_TRUE(model.listeners[1].internal);
+  EXPECT_FALSE(web.internal);
   const ClientIp& edge = model.listeners[2].client_ip;
   EXPECT_EQ(edge.behind.preset, find_preset("aws-alb"));
   EXPECT_EQ(edge.header.kind, HeaderTrust::Kind::x_forwarded_for);
@@ -131,7 +137,7 @@ TEST(Model, TakesEveryRouteField) {
   const LoadResult result = load_example("full.yaml");
   ASSERT_TRUE(result.model);
   const auto& routes = result.model->listeners[0].routes;
-  ASSERT_EQ(routes.size(), 5u);
+  ASSERT_EQ(routes.size(), 8u);
   EXPECT_EQ(routes[0].name, "api");
   EXPECT_EQ(routes[0].match.host, "shop.example.com");
   EXPECT_EQ(routes[0].match.path, "/api");
@@ -154,71 +160,6 @@ TEST(Model, TakesEveryRouteField) {
   EXPECT_EQ(routes[3].redirect->status, 301u);
   EXPECT_EQ(routes[4].name, "default");
   EXPECT_EQ(routes[4].service, 1u);
-}
-
-TEST(Model, TakesEveryServiceField) {
-  const LoadResult result = load_example("full.yaml");
-  ASSERT_TRUE(result.model);
-  const Service& shop = result.model->services[0];
-  EXPECT_EQ(shop.external_traffic_policy, TrafficPolicy::local);
-  EXPECT_EQ(shop.port, 30080);
-  ASSERT_EQ(shop.nodes.size(), 3u);
-  EXPECT_EQ(shop.nodes[0].name, "node-a");
-  EXPECT_EQ(shop.nodes[0].host, "10.1.0.11");
-  EXPECT_EQ(shop.nodes[0].zone, "a");
-  EXPECT_EQ(shop.nodes[0].weight, 2u);
-  EXPECT_EQ(shop.nodes[0].health_port, 32123);
-  EXPECT_EQ(shop.nodes[1].port, 30081);
-  EXPECT_EQ(shop.nodes[2].endpoints[0].address.to_string(), "[2001:db8:1::14]:8080");
-  EXPECT_EQ(shop.nodes[2].endpoints[1].name, "pod-2");
-  EXPECT_EQ(shop.nodes[2].endpoints[1].weight, 3u);
-  const Health& health = *shop.health;
-  EXPECT_EQ(health.kind, ProbeKind::http);
-  EXPECT_EQ(health.path, "/healthz");
-  EXPECT_EQ(health.port, 32122);
-  EXPECT_EQ(health.host, "shop.internal");
-  EXPECT_EQ(health.interval, 2s);
-  EXPECT_EQ(health.timeout, 500ms);
-  EXPECT_EQ(health.rise, 2u);
-  EXPECT_EQ(health.fall, 4u);
-  EXPECT_EQ(health.fall_draining, 2u);
-  EXPECT_TRUE(health.strict);
-  EXPECT_TRUE(health.weight_from_probe);
-  EXPECT_EQ(health.send_proxy, ProxyOnProbe::off);
-  const forwarding::Propagate& propagate = shop.propagate;
-  EXPECT_EQ(propagate.x_forwarded_for, ListMode::replace);
-  EXPECT_EQ(propagate.forwarded.mode, ListMode::append);
-  EXPECT_TRUE(propagate.forwarded.write_for && propagate.forwarded.write_by);
-  EXPECT_TRUE(propagate.forwarded.write_host && propagate.forwarded.write_proto);
-  EXPECT_TRUE(propagate.forwarded.ports);
-  EXPECT_TRUE(propagate.x_forwarded_proto && propagate.x_forwarded_host && propagate.x_forwarded_port);
-  EXPECT_TRUE(propagate.x_real_ip);
-  EXPECT_FALSE(propagate.via);
-  EXPECT_FALSE(propagate.transparent_source);
-  ASSERT_TRUE(propagate.assertion);
-  EXPECT_EQ(propagate.assertion->key_file, "/etc/telltale/assertion.keys");
-  EXPECT_TRUE(propagate.assertion->header);
-  EXPECT_EQ(propagate.assertion->tlv, 0xe4);
-  EXPECT_TRUE(propagate.proxy_protocol);
-  EXPECT_EQ(propagate.proxy_version, proxy_protocol::Version::v2);
-  using enum proxy_protocol::TlvType;
-  EXPECT_EQ(propagate.tlvs, (std::vector{authority, alpn, unique_id, crc32c, ssl, netns}));
-  EXPECT_EQ(propagate.pass_tlvs, (std::vector{proxy_protocol::parse_tlv_selector("aws_vpce_id").value(),
-                                              proxy_protocol::parse_tlv_selector("0xE3").value()}));
-  EXPECT_EQ(propagate.tlv_padding, 16u);
-  EXPECT_EQ(shop.timeouts.connect, 1s);
-  EXPECT_EQ(shop.timeouts.response, 20s);
-  EXPECT_EQ(shop.pool.max_idle, 32u);
-  EXPECT_EQ(shop.pool.max_idle_identities, 128u);
-  EXPECT_EQ(shop.pool.idle_timeout, 20s);
-  EXPECT_EQ(shop.retries.attempts, 0u);
-
-  const Service& statics = result.model->services[1];
-  EXPECT_EQ(statics.endpoints[1].address.unix_path, "/run/static.sock");
-  EXPECT_EQ(statics.endpoints[1].weight, 5u);
-  EXPECT_EQ(statics.health->kind, ProbeKind::tcp);
-  EXPECT_EQ(statics.health->send_proxy, ProxyOnProbe::v1);
-  EXPECT_EQ(statics.propagate.forwarded.mode, ListMode::remove);
 }
 
 TEST(Model, KnowsHeadersByName) {

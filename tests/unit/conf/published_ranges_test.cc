@@ -94,7 +94,7 @@ TEST(PublishedRanges, AFileThatCannotBeReadIsAProblem) {
   std::ofstream(file) << "[a]\n10.0.0.0/8\n";
   EXPECT_TRUE(load_ranges(file).ranges);
   std::ofstream(file) << std::string(1024 * 1024 + 1, '#');
-  EXPECT_EQ(load_ranges(file).problem, "more than 1 MiB");
+  EXPECT_EQ(load_ranges(file).problem, "more than 1MiB");
 }
 
 std::shared_ptr<const PublishedRanges> ranges_of(std::string_view text) { return parse_ranges(text).ranges; }

@@ -138,7 +138,7 @@ TEST(AddressText, SaysWhatWouldBeRight) {
       {"8080", "is not an address", "write :8080 for a port on all interfaces"},
       {"localhost:80", "is a host name; an address must be numeric", "write 127.0.0.1:80"},
       {"*:80", "is not an address", "write :80 for all interfaces"},
-      {"example.com:80", "is a host name; an address must be numeric in this version", "write its IP address"},
+      {"example.com:80", "is a host name; this address must be numeric", "write its IP address"},
       {"10.0.0.1", "has no port", general},
       {"2001:db8::1", "has no port", "an IPv6 address goes in brackets before a port: [2001:db8::1]:80"},
       {"10.0.0.300:80", "is not an IP address and port", general},
@@ -160,14 +160,115 @@ TEST(AddressText, SaysWhatWouldBeRight) {
   EXPECT_EQ(parse_address("unix:/" + std::string(107, 'x')).problem, "is too long for a Unix socket");
 }
 
-TEST(IpText, TellsAddressesFromNames) {
-  EXPECT_EQ(parse_ip("10.0.0.1").value->to_string(), "10.0.0.1");
-  EXPECT_EQ(parse_ip("2001:DB8::1").value->to_string(), "2001:db8::1");
-  EXPECT_EQ(parse_ip("10.0.0.300").problem, "is not an IP address or host name");
-  EXPECT_EQ(parse_ip("10.0.0").problem, "is not an IP address or host name");
-  EXPECT_EQ(parse_ip("node-a.local").problem, "is a host name; only IP addresses can be used in this version");
-  EXPECT_EQ(parse_ip("10.0.0.1:80").hint, "write 10.0.0.1 here and `port: 80` beside it");
-  EXPECT_EQ(parse_ip("not a name").problem, "is not an IP address or host name");
+TEST(HostText, IsAnAddressOrAName) {
+  EXPECT_EQ(parse_host("10.0.0.1").value, "10.0.0.1");
+  EXPECT_EQ(parse_host("2001:DB8::1").value, "2001:db8::1");
+  EXPECT_EQ(parse_host("::ffff:10.0.0.1").value, "10.0.0.1");
+  EXPECT_EQ(parse_host("Node-A.local").value, "node-a.local");
+  EXPECT_EQ(parse_host("node_a.local.").value, "node_a.local.");
+  for (const char* text : {"10.0.0.300", "10.0.0", "not a name", "", "[::1]", "unix:/x", "a..b", "1"}) {
+    EXPECT_EQ(parse_host(text).problem, "is not an IP address or host name") << text;
+  }
+  EXPECT_EQ(parse_host("10.0.0.1:80").hint, "write 10.0.0.1 here and `port: 80` beside it");
+  EXPECT_EQ(parse_host("[::1]:80").hint, "write ::1 here and `port: 80` beside it");
+  EXPECT_EQ(parse_host("[::1]").hint, "write \"::1\"");
+  EXPECT_EQ(parse_host("node-a:80").hint, "write node-a here and `port: 80` beside it");
+}
+
+TEST(BackendText, IsAnAddressOrANameWithAPort) {
+  for (const char* text : {"10.0.0.1:80", "[2001:db8::1]:80", "unix:/run/x.sock", ":80"}) {
+    const auto parsed = parse_backend(text);
+    ASSERT_TRUE(parsed.value) << text;
+    EXPECT_FALSE(parsed.value->dns) << text;
+  }
+  struct Name {
+    const char* text;
+    const char* name;
+    std::uint16_t port;
+  };
+  constexpr Name names[] = {{"Shop.Internal:8080", "shop.internal", 8080},
+                            {"shop.internal.:80", "shop.internal.", 80},
+                            {"localhost:1", "localhost", 1},
+                            {"a_b-c:65535", "a_b-c", 65535}};
+  for (const Name& c : names) {
+    const auto parsed = parse_backend(c.text);
+    ASSERT_TRUE(parsed.value && parsed.value->dns) << c.text;
+    EXPECT_EQ(*parsed.value->dns, (DnsName{DnsName::Kind::address, c.name, c.port})) << c.text;
+    EXPECT_EQ(parsed.value->to_string(), std::string(c.name) + ":" + std::to_string(c.port));
+  }
+  struct Wrong {
+    const char* text;
+    const char* problem;
+    const char* hint;
+  };
+  constexpr const char* general = "like 10.0.0.1:8080, [2001:db8::1]:8080, shop.internal:8080 or unix:/path";
+  constexpr Wrong wrong[] = {
+      {"10.0.0.300:80", "is not an IP address or host name and a port", general},
+      {"http://shop.internal:80", "is not an IP address or host name and a port", general},
+      {"10.0.0.1", "has no port", general},
+      {"shop.internal", "has no port", general},
+      {"2001:db8::1", "has no port", "an IPv6 address goes in brackets before a port: [2001:db8::1]:80"},
+      {"shop.internal:http", "has a bad port", "a port is a number from 1 to 65535"},
+      {"shop.internal:65536", "has a bad port", "a port is a number from 1 to 65535"},
+      {"shop.internal:0", "has port 0: nothing can be reached there", ""},
+      {"unix:x", "is not an absolute path", "unix:/run/telltale.sock"},
+      {"", "has no port", general},
+  };
+  for (const Wrong& c : wrong) {
+    const auto parsed = parse_backend(c.text);
+    EXPECT_FALSE(parsed.value) << c.text;
+    EXPECT_EQ(parsed.problem, c.problem) << c.text;
+    EXPECT_EQ(parsed.hint, c.hint) << c.text;
+  }
+}
+
+TEST(SocketText, IsAPortOrAnAddress) {
+  EXPECT_EQ(parse_socket("32122").value->to_string(), "[::]:32122");
+  EXPECT_EQ(parse_socket("0").value->to_string(), "[::]:0");
+  EXPECT_EQ(parse_socket("10.0.0.1:32122").value->to_string(), "10.0.0.1:32122");
+  EXPECT_EQ(parse_socket("65536").problem, "has a bad port");
+  EXPECT_EQ(parse_socket("web").hint, "a port as 32122, or an address as 10.0.0.11:32122");
+  EXPECT_EQ(parse_socket("unix:/x").problem, "is not an IP address and port");
+  EXPECT_EQ(parse_socket("node-a:80").problem, "is a host name; this address must be numeric");
+}
+
+TEST(StatusText, IsACodeOrARange) {
+  struct Case {
+    const char* text;
+    std::uint16_t first, last;
+  };
+  for (const Case& c : {Case{"200", 200, 200}, {"500-599", 500, 599}, {"100-100", 100, 100}, {"599", 599, 599}}) {
+    const auto parsed = parse_statuses(c.text);
+    ASSERT_TRUE(parsed.value) << c.text;
+    EXPECT_EQ(*parsed.value, (StatusRange{c.first, c.last})) << c.text;
+  }
+  EXPECT_EQ(format_statuses({500, 599}), "500-599");
+  EXPECT_EQ(format_statuses({503, 503}), "503");
+  struct Wrong {
+    const char* text;
+    const char* problem;
+    const char* hint;
+  };
+  constexpr Wrong wrong[] = {
+      {"5xx", "is neither a status code nor a range of them", "write 500-599"},
+      {"2XX", "is neither a status code nor a range of them", "write 200-299"},
+      {"ok", "is neither a status code nor a range of them", "like 503 or 500-599"},
+      {"", "is neither a status code nor a range of them", "like 503 or 500-599"},
+      {"200-", "is neither a status code nor a range of them", "like 503 or 500-599"},
+      {"-200", "is neither a status code nor a range of them", "like 503 or 500-599"},
+      {"200 - 299", "is neither a status code nor a range of them", "like 503 or 500-599"},
+      {"99", "is out of range", "100 to 599"},
+      {"600", "is out of range", "100 to 599"},
+      {"500-600", "is out of range", "100 to 599"},
+      {"600-500", "is out of range", "100 to 599"},
+      {"500-400", "ends before it begins", ""},
+  };
+  for (const Wrong& c : wrong) {
+    const auto parsed = parse_statuses(c.text);
+    EXPECT_FALSE(parsed.value) << c.text;
+    EXPECT_EQ(parsed.problem, c.problem) << c.text;
+    EXPECT_EQ(parsed.hint, c.hint) << c.text;
+  }
 }
 
 TEST(CidrText, NamesTheNetworkThatWasMeant) {
@@ -240,6 +341,9 @@ TEST(HostNameText, IsNotAnAddressGoneWrong) {
     EXPECT_FALSE(is_host_name(text)) << text;
   }
   EXPECT_FALSE(is_host_name(std::string(64, 'a')));
+  EXPECT_TRUE(is_dns_name("a.example."));
+  EXPECT_TRUE(is_dns_name("_http._tcp.a.example"));
+  for (const char* text : {"", ".", "a..", "10.0.0.1.", "a:80"}) EXPECT_FALSE(is_dns_name(text)) << text;
 }
 
 TEST(AuthorityText, IsAHostWithOrWithoutPort) {

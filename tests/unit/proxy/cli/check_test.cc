@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -56,6 +57,27 @@ TEST(CheckCommand, ReportsEveryErrorAndSumsUp) {
   EXPECT_NE(run.err.find("telltale-check.yaml:1:1: error: wrokers: unknown field"), std::string::npos) << run.err;
   EXPECT_NE(run.err.find("telltale-check.yaml:2:18: error: max_connections: "), std::string::npos) << run.err;
   EXPECT_TRUE(run.err.ends_with("telltale-check.yaml: 2 errors, 1 warning\n")) << run.err;
+}
+
+TEST(CheckCommand, ReadsTheFilesOfEndpoints) {
+  const std::string file = testing::TempDir() + "telltale-check-endpoints.json";
+  const std::string text =
+      "listeners: [{listen: ':80', service: web}]\nservices: [{name: web, endpoints_file: " + file + "}]\n";
+  std::ofstream(file) << R"({"endpoints": ["10.0.0.1:80"]})";
+  EXPECT_EQ(check(text).code, 0);
+  std::ofstream(file) << R"({"endpoints": ["10.0.0.1"]})";
+  const Outcome wrong = check(text);
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(
+      wrong.err.starts_with("telltale-check.yaml: error: services[0].endpoints_file: "
+                            "telltale-check-endpoints.json:1:16: endpoints[0]: \"10.0.0.1\" has no port\n"))
+      << wrong.err;
+  std::remove(file.c_str());
+  const Outcome missing = check(text);
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_NE(missing.err.find("telltale-check-endpoints.json: cannot be read: No such file"), std::string::npos)
+      << missing.err;
+  EXPECT_NE(missing.err.find("hint: "), std::string::npos) << missing.err;
 }
 
 TEST(CheckCommand, ExpandPrintsAFileAlone) {

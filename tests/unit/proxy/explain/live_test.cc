@@ -173,7 +173,7 @@ TEST(ExplainRecorded, RefusedHeadsAndClosedConnections) {
   RecordedRequest refused = record(of, 2, 5);
   refused.kind = RecordedRequest::Kind::refused_head;
   refused.status = 431;
-  refused.failure = {http1::Error::head_too_large, Side::downstream, Phase::request_head, false};
+  refused.failure = {http1::Error::head_too_large, Side::downstream, Phase::request_head};
   const Explanation answered = explain_recorded(refused);
   EXPECT_EQ(answered.outcome, Explanation::Outcome::answered);
   EXPECT_TRUE(answered.why.starts_with("431 ")) << answered.why;
@@ -193,7 +193,7 @@ TEST(ExplainRecorded, FailuresAndWhatWasCutAreNoted) {
   const auto of = snapshot();
   RecordedRequest failed = record(of, 2, 5);
   failed.is_cut = true;
-  failed.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect, true};
+  failed.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect};
   std::string notes;
   for (const auto& note : explain_recorded(failed).notes) notes += note + "\n";
   EXPECT_NE(notes.find("side upstream in the phase connect"), notes.npos) << notes;
@@ -206,7 +206,7 @@ TEST(ExplainRecorded, ARequestThatWasRefusedForWhatIsNotKeptIsNotSaidToBeForward
   refused.is_cut = true;
   refused.status = 400;
   refused.failure = {forwarding::make_error_code(forwarding::Error::list_too_long), Side::downstream,
-                     Phase::request_head, false};
+                     Phase::request_head};
   const Explanation e = explain_recorded(refused);
   EXPECT_EQ(e.outcome, Explanation::Outcome::answered);
   EXPECT_EQ(e.why, "400 Bad Request: the forwarding header of a trusted hop has too many entries");

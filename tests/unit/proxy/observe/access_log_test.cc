@@ -66,7 +66,7 @@ TEST(AccessLogJson, TellsEverythingInOrder) {
           R"("target":"/a?b=c","protocol":"HTTP/1.1","status":200,"bytes_received":5,)"
           R"("bytes_sent":18446744073709551615,"duration_ms":12.345,"connect_ms":0.001,"response_ms":11.000,)"
           R"("tries":1,"reused":false,"user_agent":"curl/8","failure_side":null,"failure_phase":null,"failure":null,)"
-          R"("client_refused":null})"
+          R"("client_refused":null,"reason":null})"
           "\n");
 }
 
@@ -117,12 +117,12 @@ TEST(AccessLogJson, UnixSocketPeerIsSaid) {
 
 TEST(AccessLogJson, FailureHasSidePhaseAndReason) {
   Example example;
-  example.record.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect,
-                            true};
+  example.record.failure = {make_error_code(boost::system::errc::connection_refused), Side::upstream, Phase::connect};
   auto value = json::parse(json_line(example.record));
   EXPECT_EQ(value.at("failure_side").as_string(), "upstream");
   EXPECT_EQ(value.at("failure_phase").as_string(), "connect");
   EXPECT_EQ(value.at("failure").as_string(), "Connection refused");
+  EXPECT_EQ(value.at("reason").as_string(), "connect_refused");
   example.record.failure_detail = "10.0.0.11:30080: refused";
   value = json::parse(json_line(example.record));
   EXPECT_EQ(value.at("failure").as_string(), "10.0.0.11:30080: refused");
@@ -224,7 +224,7 @@ TEST(AccessLogText, EveryVariableIsKnown) {
   for (const std::string_view name : access_log_variables()) {
     EXPECT_EQ(check_access_log_template("${" + std::string(name) + "}"), "") << name;
   }
-  EXPECT_EQ(access_log_variables().size(), 28u);
+  EXPECT_EQ(access_log_variables().size(), 29u);
 }
 
 TEST(AccessLogText, RefusesWhatItDoesNotKnow) {

@@ -1,238 +1,212 @@
+// What holds for every balancer.
 #include "proxy/upstream/balancer.h"
 
-#include "proxy/upstream/service_builder.h"
+#include "tests/unit/proxy/upstream/balancers/support.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <map>
-#include <string>
-#include <vector>
+#include <set>
 
 namespace telltale::proxy {
 namespace {
 
-using State = HealthState;
+using conf::BalancePolicy;
 
-constexpr auto long_ago = std::chrono::system_clock::time_point{};
+constexpr BalancePolicy policies[] = {BalancePolicy::round_robin, BalancePolicy::least_request, BalancePolicy::random,
+                                      BalancePolicy::maglev, BalancePolicy::ring_hash};
+constexpr const char* names[] = {"round_robin", "least_request", "random", "maglev", "ring_hash"};
 
-/// A service whose endpoints a, b, c … are probed each by itself.
-class Fixture {
- public:
-  explicit Fixture(const std::vector<std::uint32_t>& weights, bool weight_from_probe = false) {
-    conf::Service service;
-    service.name = "s";
-    service.health.emplace();
-    service.health->weight_from_probe = weight_from_probe;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const auto host = static_cast<std::uint8_t>(i % 250 + 1);
-      const net::IpPort at{net::IpAddress::v4(10, 0, static_cast<std::uint8_t>(i / 250), host), 80};
-      service.endpoints.push_back({{at, {}}, i < 26 ? std::string(1, static_cast<char>('a' + i)) : "", weights[i]});
+class EveryBalancer : public testing::TestWithParam<BalancePolicy> {
+ protected:
+  bool hashes() const { return GetParam() == BalancePolicy::maglev || GetParam() == BalancePolicy::ring_hash; }
+};
+INSTANTIATE_TEST_SUITE_P(, EveryBalancer, testing::ValuesIn(policies),
+                         [](const auto& each) { return std::string(names[static_cast<std::size_t>(each.param)]); });
+
+/// The test of the tests: a share that is off by a twentieth must be seen.
+TEST(ChiSquare, TellsChanceFromBias) {
+  RandomSource random(7);
+  std::vector<double> fair(100), biased(100);
+  const std::vector<double> expected(100, 1000);
+  for (int i = 0; i < 100'000; ++i) {
+    const std::uint32_t at = random.below(100);
+    ++fair[at];
+    ++biased[at % 20 == 0 && random.below(20) == 0 ? at + 1 : at];
+  }
+  EXPECT_LT(test::chi_square_deviations(fair, expected), 4);
+  EXPECT_GT(test::chi_square_deviations(fair, expected), -4);
+  biased[7] *= 1.05, biased[8] *= 0.95;
+  biased[50] *= 0.8;
+  EXPECT_GT(test::chi_square_deviations(biased, expected), 4);
+}
+
+TEST_P(EveryBalancer, SharesByWeight) {
+  for (const std::size_t count : {2u, 10u, 100u, 1000u}) {
+    for (const bool weighted : {false, true}) {
+      SCOPED_TRACE(std::to_string(count) + (weighted ? " of different weights" : " of equal weights"));
+      const auto all = weighted ? test::weighted_candidates(count) : test::equal_candidates(count);
+      const auto balancer = test::make_balancer(GetParam(), all);
+      const std::vector<std::uint32_t> loads(count);
+      const std::size_t picks = std::max<std::size_t>(20'000, 300 * count);
+      std::vector<double> counts(count), expected;
+      RandomSource random(11);
+      for (std::size_t i = 0; i < picks; ++i) ++counts.at(balancer->pick({random.next(), loads, {}}));
+      const double sum = test::sum_of(all);
+      for (const Candidate& each : all) expected.push_back(static_cast<double>(picks) * each.weight / sum);
+      // The shares of a ring are themselves drawn by chance: each has so many of its points.
+      const double points = 65537.0 * static_cast<double>(std::min<std::size_t>(count, 64)) / 64;
+      const double dispersion =
+          GetParam() == BalancePolicy::ring_hash ? 1 + static_cast<double>(picks) / (points + 1) : 1;
+      EXPECT_LT(test::chi_square_deviations(counts, expected, dispersion), 4);
     }
-    set_ = ServiceBuilder::build({&service, 1});
-    for (std::size_t i = 0; i < weights.size(); ++i) set(i, State::healthy);
   }
+}
 
-  Service& service() { return *set_.services[0]; }
-  const Endpoint* endpoint(std::size_t i) { return service().endpoints()[i].get(); }
-  void set(std::size_t i, State state) {
-    endpoint(i)->verdict->set(state, "", long_ago);
-    service().bump_version();
+TEST_P(EveryBalancer, TakesTheOnlyCandidate) {
+  for (const double weight : {1.0, 0.001, 4e9}) {
+    const Candidate only{7, weight, 12345};
+    const auto balancer = test::make_balancer(GetParam(), {&only, 1});
+    const std::vector<std::uint32_t> loads(8, 3), avoid = {7};
+    RandomSource random(3);
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_EQ(balancer->pick({random.next(), loads, {}}), 7u);
+      EXPECT_EQ(balancer->pick({random.next(), loads, avoid}), 7u) << "there is no other";
+    }
   }
-  void set_weight(std::size_t i, std::int32_t weight) {
-    endpoint(i)->verdict->set_weight(weight);
-    service().bump_version();
-  }
+}
 
- private:
-  ServiceSet set_;
+struct AvoidCase {
+  const char* description;
+  std::vector<double> weights;
+  std::vector<std::uint32_t> avoid;
+  std::set<std::uint32_t> allowed;
+};
+const AvoidCase avoid_cases[] = {
+    {"equal weights, one avoided", {1, 1, 1}, {0}, {1, 2}},
+    {"equal weights, two avoided", {1, 1, 1}, {2, 0}, {1}},
+    {"equal weights, all avoided: anyone", {1, 1, 1}, {0, 1, 2}, {0, 1, 2}},
+    {"the same one twice", {1, 1}, {0, 0}, {1}},
+    {"one that is no candidate", {1, 1}, {9}, {0, 1}},
+    {"the heaviest avoided", {100, 1, 1}, {0}, {1, 2}},
+    {"one that has nearly all", {1e6, 1, 1}, {0}, {1, 2}},
+    {"a light one avoided", {100, 1, 1}, {1}, {0, 2}},
+    {"two of three weights", {100, 7, 1}, {0, 1}, {2}},
+    {"weights, all avoided: anyone", {100, 7, 1}, {1, 0, 2}, {0, 1, 2}},
+    {"all of a magnitude avoided", {5, 4, 100, 90}, {2, 3}, {0, 1}},
+    {"most of two magnitudes avoided", {5, 4, 100, 90}, {2, 0, 3}, {1}},
 };
 
-std::string pick(Balancer& balancer, std::vector<const Endpoint*> tried = {}) {
-  const Endpoint* picked = balancer.pick(tried);
-  return picked ? picked->name : "-";
-}
-
-std::map<std::string, std::size_t> count(Balancer& balancer, std::size_t picks) {
-  std::map<std::string, std::size_t> counts;
-  for (std::size_t i = 0; i < picks; ++i) ++counts[pick(balancer)];
-  return counts;
-}
-
-std::string sequence(Balancer& balancer, std::size_t picks) {
-  std::string names;
-  for (std::size_t i = 0; i < picks; ++i) names += pick(balancer);
-  return names;
-}
-
-TEST(RoundRobin, RotatesOverEqualWeights) {
-  Fixture f({1, 1, 1});
-  EXPECT_EQ(sequence(*make_balancer(f.service(), 0), 7), "abcabca");
-  EXPECT_EQ(sequence(*make_balancer(f.service(), 1), 7), "bcabcab") << "another worker starts somewhere else";
-  EXPECT_EQ(sequence(*make_balancer(f.service(), 5), 4), "cabc") << "any seed";
-}
-
-TEST(RoundRobin, PicksAmongTheBestStateOnly) {
-  struct Case {
-    const char* description;
-    std::vector<State> states;
-    const char* picks;
-  };
-  const Case cases[] = {
-      {"all healthy", {State::healthy, State::healthy, State::healthy}, "abcabc"},
-      {"healthy before unknown", {State::unknown, State::healthy, State::unknown}, "bbbbbb"},
-      {"draining gets nothing new", {State::draining, State::healthy, State::healthy}, "bcbcbc"},
-      {"unhealthy gets nothing", {State::healthy, State::unhealthy, State::healthy}, "acacac"},
-      {"panic: unknown ones serve", {State::unknown, State::unhealthy, State::unknown}, "acacac"},
-      {"panic: never those that said 503", {State::draining, State::draining, State::unknown}, "cccccc"},
-      {"none left: draining", {State::draining, State::draining, State::draining}, "------"},
-      {"none left: unhealthy", {State::unhealthy, State::draining, State::unhealthy}, "------"},
-  };
-  for (const Case& c : cases) {
-    Fixture f({1, 1, 1});
-    const auto balancer = make_balancer(f.service(), 0);
-    for (std::size_t i = 0; i < c.states.size(); ++i) f.set(i, c.states[i]);
-    EXPECT_EQ(sequence(*balancer, 6), c.picks) << c.description;
+TEST_P(EveryBalancer, AvoidsWhileThereIsAnother) {
+  for (const AvoidCase& c : avoid_cases) {
+    SCOPED_TRACE(c.description);
+    const auto balancer = test::make_balancer(GetParam(), test::candidates(c.weights));
+    const std::vector<std::uint32_t> loads(c.weights.size());
+    RandomSource random(5);
+    std::set<std::uint32_t> picked;
+    for (int i = 0; i < 2000; ++i) {
+      picked.insert(balancer->pick({random.next(), loads, c.avoid}));
+      if (i % 3 == 0) balancer->pick({random.next(), loads, {}});
+    }
+    EXPECT_TRUE(std::includes(c.allowed.begin(), c.allowed.end(), picked.begin(), picked.end()))
+        << testing::PrintToString(picked);
+    EXPECT_EQ(picked.size(), c.allowed.size()) << "nobody of those is left out";
   }
 }
 
-TEST(RoundRobin, FollowsChangesAsTheyCome) {
-  Fixture f({1, 1, 1});
-  const auto balancer = make_balancer(f.service(), 0);
-  EXPECT_EQ(pick(*balancer), "a");
-  f.set(1, State::draining);
-  EXPECT_EQ(count(*balancer, 10), (std::map<std::string, std::size_t>{{"a", 5}, {"c", 5}}));
-  f.set(0, State::unhealthy);
-  f.set(2, State::unhealthy);
-  EXPECT_EQ(pick(*balancer), "-");
-  f.set(0, State::unknown);
-  EXPECT_EQ(pick(*balancer), "a");
-  f.set(1, State::healthy);
-  EXPECT_EQ(pick(*balancer), "b");
-}
-
-TEST(RoundRobin, LooksAtStatesOnlyWhenTheVersionMoved) {
-  Fixture f({1, 1});
-  const auto balancer = make_balancer(f.service(), 0);
-  EXPECT_EQ(pick(*balancer), "a");
-  f.endpoint(1)->verdict->set(State::unhealthy, "", long_ago);
-  EXPECT_EQ(pick(*balancer), "b");
-  f.service().bump_version();
-  EXPECT_EQ(sequence(*balancer, 3), "aaa");
-}
-
-TEST(RoundRobin, HasNoneWithoutEndpoints) {
-  Fixture f({});
-  EXPECT_EQ(pick(*make_balancer(f.service(), 3)), "-");
-}
-
-TEST(RoundRobin, AvoidsTriedEndpointsWhileThereIsAnother) {
-  struct Case {
-    const char* description;
-    std::vector<std::uint32_t> weights;
-    std::vector<std::size_t> tried;
-    const char* allowed;
-  };
-  const Case cases[] = {
-      {"equal weights, one tried", {1, 1, 1}, {0}, "bc"},
-      {"equal weights, two tried", {1, 1, 1}, {2, 0}, "b"},
-      {"equal weights, all tried: any again", {1, 1, 1}, {0, 1, 2}, "abc"},
-      {"the only one, tried: it again", {1}, {0}, "a"},
-      {"the same one twice", {1, 1}, {0, 0}, "b"},
-      {"weights, the heaviest tried", {100, 1, 1}, {0}, "bc"},
-      {"weights, a light one tried", {100, 1, 1}, {1}, "ac"},
-      {"weights, two tried", {100, 7, 1}, {0, 1}, "c"},
-      {"weights, all tried: any again", {100, 7, 1}, {1, 0, 2}, "abc"},
-      {"one with weight 0 is no other", {1, 0}, {0}, "a"},
-  };
-  for (const Case& c : cases) {
-    Fixture f(c.weights);
-    const auto balancer = make_balancer(f.service(), 7);
-    std::vector<const Endpoint*> tried;
-    for (std::size_t i : c.tried) tried.push_back(f.endpoint(i));
-    for (int i = 0; i < 50; ++i) {
-      const std::string picked = pick(*balancer, tried);
-      EXPECT_NE(std::string(c.allowed).find(picked), std::string::npos) << c.description << ": " << picked;
-      pick(*balancer);
+TEST_P(EveryBalancer, AvoidsAmongThousands) {
+  const auto all = test::weighted_candidates(10'000);
+  const auto balancer = test::make_balancer(GetParam(), all);
+  const std::vector<std::uint32_t> loads(all.size());
+  RandomSource random(6);
+  std::vector<std::uint32_t> avoid;
+  for (int request = 0; request < 1000; ++request) {
+    const std::uint64_t hash = random.next();
+    avoid.clear();
+    for (int tries = 0; tries < 4; ++tries) {
+      const std::uint32_t picked = balancer->pick({hash, loads, avoid});
+      ASSERT_EQ(std::count(avoid.begin(), avoid.end(), picked), 0);
+      avoid.push_back(picked);
     }
   }
 }
 
-TEST(RoundRobin, SharesByWeightExactlyOverEachRound) {
-  const std::vector<std::vector<std::uint32_t>> tables = {{5, 1, 1}, {1, 2}, {3, 0, 7}, {100, 1}, {2, 2, 1, 1, 13}};
-  for (const auto& weights : tables) {
-    Fixture f(weights);
-    std::size_t sum = 0;
-    for (auto w : weights) sum += w;
-    for (std::uint32_t seed = 0; seed < 20; ++seed) {
-      const auto balancer = make_balancer(f.service(), seed);
-      for (int round = 1; round <= 3; ++round) {
-        const auto counts = count(*balancer, sum);
-        for (std::size_t i = 0; i < weights.size(); ++i) {
-          const auto at = counts.find(f.endpoint(i)->name);
-          const auto got = static_cast<long>(at == counts.end() ? 0 : at->second);
-          EXPECT_EQ(got, static_cast<long>(weights[i]))
-              << f.endpoint(i)->name << " of " << weights.size() << ", seed " << seed;
-        }
-      }
+TEST_P(EveryBalancer, EachWorkerHasItsOwn) {
+  const auto all = test::weighted_candidates(50);
+  conf::Balance balance;
+  balance.policy = GetParam();
+  const std::uint64_t seeds[] = {1, 2, 3};
+  const auto workers = make_balancers(balance, all, seeds);
+  ASSERT_EQ(workers.size(), 3u);
+  const std::vector<std::uint32_t> loads(all.size());
+  std::vector<std::vector<std::uint32_t>> picks(3);
+  RandomSource random(8);
+  for (int i = 0; i < 200; ++i) {
+    const std::uint64_t hash = random.next();
+    for (std::size_t worker = 0; worker < 3; ++worker)
+      picks[worker].push_back(workers[worker]->pick({hash, loads, {}}));
+  }
+  if (hashes()) {
+    EXPECT_EQ(picks[0], picks[1]) << "the same hash goes to the same endpoint, whoever got it";
+    EXPECT_EQ(picks[0], picks[2]);
+  } else {
+    EXPECT_NE(picks[0], picks[1]) << "workers do not march in step";
+    EXPECT_NE(picks[0], picks[2]);
+    EXPECT_NE(picks[1], picks[2]);
+  }
+}
+
+/// Whom a hash goes to instead must not depend on the order of candidates either, even where the one that has nearly
+/// all is avoided.
+TEST(HashingBalancer, GoesOnAlikeWhateverTheOrder) {
+  const auto all = test::candidates({1, 1, 1, 1e7, 1, 1, 1, 1, 1});
+  const std::uint32_t avoid[] = {3};
+  for (const BalancePolicy policy : {BalancePolicy::maglev, BalancePolicy::ring_hash}) {
+    const auto one = test::make_balancer(policy, all), other = test::make_balancer(policy, test::shuffled(all));
+    std::set<std::uint32_t> picked;
+    for (std::uint32_t client = 0; client < 500; ++client) {
+      const PickInput input{test::client_hash(client), {}, avoid};
+      const std::uint32_t endpoint = one->pick(input);
+      EXPECT_EQ(endpoint, other->pick(input));
+      EXPECT_NE(endpoint, 3u);
+      picked.insert(endpoint);
     }
+    EXPECT_EQ(picked.size(), 8u) << "all of the others help";
   }
 }
 
-TEST(RoundRobin, SpreadsTheTurnsOfHeavyEndpoints) {
-  Fixture f({5, 5, 1});
-  const auto balancer = make_balancer(f.service(), 0);
-  EXPECT_EQ(sequence(*balancer, 220).find("aaa"), std::string::npos);
-}
-
-TEST(RoundRobin, StarvesNobodyWhenItIsRebuiltAllTheTime) {
-  Fixture f({3, 2, 1});
-  const auto balancer = make_balancer(f.service(), 0);
-  std::map<std::string, int> counts;
-  for (int i = 0; i < 6000; ++i) {
-    f.service().bump_version();
-    ++counts[pick(*balancer)];
+TEST_P(EveryBalancer, RepeatsItselfByItsSeed) {
+  const auto all = test::weighted_candidates(50);
+  const std::vector<std::uint32_t> loads(all.size());
+  const auto one = test::make_balancer(GetParam(), all, 77), other = test::make_balancer(GetParam(), all, 77);
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    EXPECT_EQ(one->pick({mix64(i), loads, {}}), other->pick({mix64(i), loads, {}}));
   }
-  for (const auto& [name, picks] : counts) {
-    EXPECT_GT(picks, 1000) << name;
-    EXPECT_LT(picks, 3600) << name;
+}
+
+/// Slow start and probes give weights that are no whole numbers, of any magnitude.
+TEST_P(EveryBalancer, TakesWeightsOfAnyMagnitude) {
+  const std::vector<double> weights = {0.015625, 0.3, 1, 2.5, 1000.25, 65536, 4294967295.0, 1e-6};
+  const auto balancer = test::make_balancer(GetParam(), test::candidates(weights));
+  const std::vector<std::uint32_t> loads(weights.size());
+  RandomSource random(9);
+  int heaviest = 0;
+  for (int i = 0; i < 10'000; ++i) heaviest += balancer->pick({random.next(), loads, {}}) == 6;
+  EXPECT_GT(heaviest, 9900);
+}
+
+/// Who comes and goes all the time has everybody's balancer made anew: nobody may be favoured by where it begins.
+TEST(SeededBalancer, StarvesNobodyWhenMadeAnewForEachPick) {
+  const auto all = test::candidates({3, 2, 1});
+  const std::vector<std::uint32_t> loads(all.size());
+  for (const BalancePolicy policy : {BalancePolicy::round_robin, BalancePolicy::least_request, BalancePolicy::random}) {
+    std::vector<double> counts(3);
+    for (std::uint64_t seed = 0; seed < 6000; ++seed) {
+      ++counts.at(test::make_balancer(policy, all, seed)->pick({0, loads, {}}));
+    }
+    EXPECT_NEAR(counts[0], 3000, 300) << names[static_cast<std::size_t>(policy)];
+    EXPECT_NEAR(counts[1], 2000, 300) << names[static_cast<std::size_t>(policy)];
+    EXPECT_NEAR(counts[2], 1000, 300) << names[static_cast<std::size_t>(policy)];
   }
-  EXPECT_EQ(counts.size(), 3u);
-}
-
-TEST(RoundRobin, TakesWeightsFromTheProbeWhenAskedTo) {
-  Fixture f({1, 1, 1, 0}, true);
-  const auto balancer = make_balancer(f.service(), 0);
-  f.set_weight(0, 3);
-  f.set_weight(1, 0);
-  f.set_weight(3, 5);
-  auto counts = count(*balancer, 400);
-  EXPECT_NEAR(static_cast<double>(counts["a"]), 300, 1);
-  EXPECT_EQ(counts.count("b"), 0u) << "the probe said 0";
-  EXPECT_NEAR(static_cast<double>(counts["c"]), 100, 1) << "no weight came: the configured one";
-  EXPECT_EQ(counts.count("d"), 0u) << "a configured 0 stands";
-
-  Fixture ignoring({1, 1}, false);
-  ignoring.set_weight(0, 9);
-  EXPECT_EQ(sequence(*make_balancer(ignoring.service(), 0), 4), "abab");
-}
-
-TEST(RoundRobin, WeightZeroNeverServesNotEvenAlone) {
-  Fixture f({0, 0});
-  EXPECT_EQ(pick(*make_balancer(f.service(), 0)), "-");
-}
-
-TEST(RoundRobin, ServesTenThousandEndpointsOnceEachRound) {
-  std::vector<std::uint32_t> weights(10'000, 1);
-  weights[77] = 2;
-  Fixture f(weights);
-  const auto balancer = make_balancer(f.service(), 9);
-  std::vector<int> counts(weights.size());
-  for (std::size_t i = 0; i < 3 * (weights.size() + 1); ++i) ++counts[balancer->pick({})->index];
-  EXPECT_NEAR(counts[77], 6, 1);
-  EXPECT_GE(*std::min_element(counts.begin(), counts.end()), 2);
-  counts[77] = 0;
-  EXPECT_LE(*std::max_element(counts.begin(), counts.end()), 4);
 }
 
 }  // namespace

@@ -1,0 +1,385 @@
+#include "proxy/downstream/tcp_session.h"
+
+#include "proxy/downstream/connection.h"
+#include "proxy/exchange/hash_key.h"
+#include "proxy/exchange/proxy_prologue.h"
+#include "proxy/net/transparent_source.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace telltale::proxy {
+namespace {
+
+using boost::system::error_code;
+
+/// Of a scratch buffer each, at most: then whoever else is ready has a turn.
+constexpr unsigned pieces_per_turn = 16;
+Reason idle_or_none(error_code error) {
+  return error == boost::asio::error::timed_out ? Reason::idle_timeout : Reason::none;
+}
+
+constexpr std::size_t max_tries = 4;  // Retries::attempts is 3 at most
+
+class TcpSession {
+ public:
+  explicit TcpSession(Connection& connection);
+  Awaitable<> run();
+
+ private:
+  /// One direction.
+  struct Way {
+    Side from_side, to_side;
+    Stream* from = nullptr;
+    Stream* to = nullptr;
+    std::uint64_t octets = 0;
+  };
+
+  Awaitable<bool> open_upstream();
+  Awaitable<> try_endpoint();
+  Awaitable<bool> take_connection(std::string identity);
+  Awaitable<bool> wait_for_turn();
+  Awaitable<error_code> connect(std::string_view proxy_header);
+  Connecting begin_connect() const;
+  bool pick();
+  void leave();
+  bool may_retry();
+  Awaitable<> relay();
+  Awaitable<> move(Way& way);
+  Awaitable<> move_back();
+  void moved();
+  void fail(Side side, Phase phase, error_code error, Reason reason = Reason::none);
+  forwarding::RequestFacts facts() const;
+  void record() const;
+
+  Connection& connection_;
+  WorkerContext& worker_;
+  const conf::Route& route_;
+  LocalService& service_;
+  const conf::ServiceTimeouts& timeouts_;
+  Stream& client_;
+  std::unique_ptr<UpstreamConnection> upstream_;
+  forwarding::ClientAddress resolved_;
+  Permit permit_;
+  RetryPermit retry_permit_;
+  Turn turn_;
+  LocalEndpoint* endpoint_ = nullptr;
+  std::array<std::uint32_t, max_tries> tried_{};
+  unsigned tries_ = 0;
+  Way down_{Side::upstream, Side::downstream};
+  Way up_{Side::downstream, Side::upstream};
+  Failure failure_;
+  bool moves_back_ = false;  // move_back() runs
+  Readiness moved_back_;
+  WorkerContext::RequestId id_;
+  EventLoop::Clock::time_point began_;
+  std::chrono::nanoseconds connect_duration_{};
+};
+
+TcpSession::TcpSession(Connection& connection)
+    : connection_(connection),
+      worker_(connection.worker()),
+      route_(connection.context().listener->routes.front()),
+      service_(*worker_.services[*route_.service]),
+      timeouts_(route_.timeouts ? *route_.timeouts : service_.conf().timeouts),
+      client_(connection.stream()),
+      id_(worker_.next_request_id()),
+      began_(EventLoop::Clock::now()) {
+  // No header of a request speaks here: layers 1 and 2 alone.
+  forwarding::resolve_client_address(connection.context().peer, {}, {}, resolved_);
+}
+
+Awaitable<> TcpSession::run() {
+  auto& metrics = service_.metrics();
+  metrics.requests_active.add();
+  const bool open = co_await open_upstream();
+  if (open) {
+    metrics.connections_active.add();
+    co_await relay();
+    metrics.connections_active.sub();
+  }
+  metrics.requests_active.sub();
+  metrics.responses[0].add();
+  if (failure_) metrics.failures[static_cast<std::size_t>(reason_of(failure_))].add();
+  // A part must not be taken for the whole: who did not break is told so by a RST. Nothing moved for long: just an end.
+  const bool idle = failure_.reason == Reason::idle_timeout;
+  if (failure_ && !idle && failure_.side != Side::downstream) client_.reset();
+  if (failure_ && !idle && failure_.side != Side::upstream && upstream_) upstream_->stream.reset();
+  record();
+  upstream_.reset();
+  leave();
+}
+
+bool TcpSession::pick() {
+  LocalService::Pick pick{
+      .traffic = connection_.context().listener->internal ? TrafficKind::internal : TrafficKind::external,
+      .client = resolved_.address ? &*resolved_.address : nullptr,
+      .tried = std::span(tried_).first(tries_),
+      .now = worker_.loop.now(),
+      .prefers_idle = false};
+  if (needs_hash(service_.conf().balance)) pick.hash = balance_hash_of(service_.conf().balance, {}, pick.client);
+  LocalEndpoint* const picked = service_.enter(pick);
+  if (picked == nullptr) {
+    if (failure_) return false;  // the last try's stands
+    const bool only_elsewhere = service_.reason(pick.traffic) == SelectionReason::no_local_endpoint;
+    fail(Side::proxy, Phase::pick, make_error_code(boost::system::errc::host_unreachable),
+         only_elsewhere ? Reason::no_local_endpoint : Reason::no_endpoint);
+    service_.metrics().no_endpoint.add();
+    return false;
+  }
+  leave();
+  endpoint_ = picked;
+  return true;
+}
+
+void TcpSession::leave() {
+  if (endpoint_ != nullptr) service_.leave(*std::exchange(endpoint_, nullptr));
+}
+
+/// False: nobody could be connected to.
+Awaitable<bool> TcpSession::open_upstream() {
+  if (!service_.admit(permit_)) {
+    fail(Side::proxy, Phase::pick, {}, Reason::max_requests);
+    co_return false;
+  }
+  do {
+    co_await try_endpoint();
+  } while (may_retry());
+  retry_permit_.release();
+  co_return !failure_;
+}
+
+Awaitable<> TcpSession::try_endpoint() {
+  std::string header, identity;
+  const auto& propagate = service_.conf().propagate;
+  if (propagate.proxy_protocol && !append_proxy_prologue(propagate, facts(), header, identity)) {
+    fail(Side::proxy, Phase::connect, make_error_code(boost::system::errc::message_size));
+    co_return;
+  }
+  const bool taken = co_await take_connection(std::move(identity));
+  if (!taken) co_return;
+  failure_ = {};
+  tried_[tries_++] = endpoint_->endpoint->index;
+  const auto began = EventLoop::Clock::now();
+  const error_code error = co_await connect(header);
+  connect_duration_ = EventLoop::Clock::now() - began;
+  if (!error) {
+    service_.succeeded(*endpoint_);
+    co_return;
+  }
+  upstream_.reset();
+  if (client_.descriptor().broken()) {
+    fail(Side::downstream, Phase::connect, boost::asio::error::connection_reset);
+    co_return;
+  }
+  fail(Side::upstream, Phase::connect, error);
+  service_.metrics().connect_failures.add();
+  service_.failed(*endpoint_, error.message());
+}
+
+/// Picks an endpoint and gets a place for a connection to it, which may take a while. False: in vain.
+Awaitable<bool> TcpSession::take_connection(std::string identity) {
+  for (;;) {
+    if (!pick()) co_return false;
+    upstream_ = service_.connection_to(*endpoint_, std::string(identity), turn_, LocalService::Reuse::forbidden);
+    if (upstream_ != nullptr) co_return true;
+    leave();  // who waits is no load of an endpoint
+    const bool come = co_await wait_for_turn();
+    if (!come) co_return false;
+  }
+}
+
+/// As long as the client is there, and for pending_timeout. What the client sends meanwhile stays where it is.
+Awaitable<bool> TcpSession::wait_for_turn() {
+  failure_ = {};  // of the try before
+  if (!service_.wait(turn_, client_.descriptor().input())) {
+    fail(Side::proxy, Phase::pick, {}, Reason::max_pending);
+    co_return false;
+  }
+  client_.expires_after(service_.conf().circuit_breakers.pending_timeout);
+  while (!turn_.has_come()) {
+    const auto [error] = co_await client_.descriptor().input().async_wait(as_result);
+    if (client_.descriptor().broken()) fail(Side::downstream, Phase::pick, boost::asio::error::connection_reset);
+    if (error == boost::asio::error::timed_out) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
+    if (error) fail(Side::proxy, Phase::pick, error);
+    if (failure_) break;
+  }
+  client_.expires_never();
+  co_return turn_.has_come() && !failure_;
+}
+
+/// Only a failed connect: nothing was said to the client yet, and nothing of it was lost.
+bool TcpSession::may_retry() {
+  const auto& retries = route_.retries ? *route_.retries : service_.conf().retries;
+  if (failure_.side != Side::upstream || !retries.connect_failure) return false;
+  if (tries_ > retries.attempts || tries_ == max_tries) return false;
+  const auto traffic = connection_.context().listener->internal ? TrafficKind::internal : TrafficKind::external;
+  if (!service_.has_other(traffic, std::span(tried_).first(tries_))) return false;
+  const RetryRefusal refusal = service_.admit_retry(retry_permit_, retries, LocalService::Sent::nothing);
+  if (refusal != RetryRefusal::none) {
+    service_.metrics().retries_refused[static_cast<std::size_t>(refusal)].add();
+    return false;
+  }
+  service_.metrics().retries.add();
+  return true;
+}
+
+/// Connects to endpoint_ and sends the PROXY header.
+Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
+  Connecting connecting = begin_connect();
+  if (connecting.error) co_return connecting.error;
+  service_.metrics().connections_opened.add();
+  Stream& stream = upstream_->stream;
+  stream = std::move(connecting.stream);
+  stream.expires_after(timeouts_.connect);
+  client_.descriptor().set_dependent(&stream.descriptor());
+  // With nothing to send yet the server may speak first: whether the connection stands is for epoll to tell.
+  stream.descriptor().clear_writable();
+  error_code error;
+  do {
+    std::tie(error) = co_await stream.async_writable(as_result);
+    if (!error) error = finish_connect(stream);
+    if (error || proxy_header.empty()) break;
+    const IoResult sent = stream.write(proxy_header);
+    proxy_header.remove_prefix(sent.size);
+    if (sent.error && sent.error != boost::asio::error::would_block) error = sent.error;
+  } while (!error && !proxy_header.empty());
+  client_.descriptor().set_dependent(nullptr);
+  co_return error;
+}
+
+/// From this host's address, or from the client's own: no other stands in for it.
+Connecting TcpSession::begin_connect() const {
+  const auto& address = endpoint_->endpoint->address;
+  if (!service_.conf().propagate.transparent_source) return start_connect(worker_.loop, address);
+  if (!resolved_.address) return {{}, SourceError::no_client_address};
+  return start_connect(worker_.loop, address, &*resolved_.address);
+}
+
+Awaitable<> TcpSession::relay() {
+  up_.from = down_.to = &client_;
+  up_.to = down_.from = &upstream_->stream;
+  moved();
+  moves_back_ = true;
+  boost::asio::co_spawn(worker_.loop.get_executor(), move_back(), boost::asio::detached);
+  co_await move(up_);
+  while (moves_back_) co_await moved_back_.async_wait(as_result);
+}
+
+Awaitable<> TcpSession::move_back() {
+  co_await move(down_);
+  moves_back_ = false;
+  moved_back_.signal();  // the last touch: whoever wakes may end the session
+}
+
+/// Until its side ends, or anything fails. What the other side does not take yet is put back, so that nothing more is
+/// read for it: that is the backpressure.
+Awaitable<> TcpSession::move(Way& way) {
+  for (unsigned pieces = 0; !failure_;) {
+    const ReadResult got = way.from->read();
+    if (got.error == boost::asio::error::would_block) {
+      pieces = 0;
+      const auto [error] = co_await way.from->async_readable(as_result);
+      if (error) fail(way.from_side, Phase::response_body, error, idle_or_none(error));
+      continue;
+    }
+    if (got.error == boost::asio::error::eof) {
+      way.to->shutdown_write();
+      co_return;
+    }
+    if (got.error) {
+      fail(way.from_side, Phase::response_body, got.error);
+      co_return;
+    }
+    const IoResult put = way.to->write(got.octets);
+    way.octets += put.size;
+    if (put.size > 0) moved();
+    if (put.error && put.error != boost::asio::error::would_block) {
+      fail(way.to_side, Phase::response_write, put.error);
+      co_return;
+    }
+    if (put.size < got.octets.size()) {
+      way.from->unread(got.octets.substr(put.size));
+      const auto [error] = co_await way.to->async_writable(as_result);
+      if (error) fail(way.to_side, Phase::response_write, error, idle_or_none(error));
+    } else if (++pieces % pieces_per_turn == 0) {
+      const auto [error] = co_await worker_.loop.async_yield(as_result);
+      if (error) fail(Side::proxy, Phase::response_write, error);
+    }
+  }
+}
+
+/// A move in either direction is a sign of life of the whole.
+void TcpSession::moved() {
+  client_.expires_after(timeouts_.idle);
+  upstream_->stream.expires_after(timeouts_.idle);
+}
+
+/// The first cause stands; whoever waits is woken and finds it.
+void TcpSession::fail(Side side, Phase phase, error_code error, Reason reason) {
+  if (failure_) return;
+  failure_ = {error, side, phase, reason};
+  for (Stream* stream : {up_.from, up_.to}) {
+    if (stream == nullptr || !stream->is_open()) continue;
+    stream->descriptor().input().fail(boost::asio::error::operation_aborted);
+    if (stream->is_open()) stream->descriptor().output().fail(boost::asio::error::operation_aborted);
+  }
+}
+
+forwarding::RequestFacts TcpSession::facts() const {
+  const auto& context = connection_.context();
+  return {.peer = context.peer,
+          .client = resolved_,
+          .scheme = "tcp",
+          .host = {},
+          .listener = context.listener->name,
+          .id_high = id_.high,
+          .id_low = id_.low,
+          .connection_number = context.number,
+          .obfuscation_key = &worker_.obfuscation_key};
+}
+
+void TcpSession::record() const {
+  if (worker_.access_log == nullptr) return;
+  const auto& context = connection_.context();
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now();
+  record.request_id_high = id_.high;
+  record.request_id_low = id_.low;
+  record.client = &resolved_;
+  record.peer = &context.peer;
+  record.listener = context.listener->name;
+  record.route = route_.name;
+  record.service = service_.conf().name;
+  if (endpoint_ != nullptr) {
+    const Endpoint& endpoint = *endpoint_->endpoint;
+    record.endpoint = endpoint.address_text;
+    if (endpoint.node != nullptr) record.node = endpoint.node->name;
+  }
+  record.protocol = "TCP";
+  record.bytes_received = up_.octets;
+  record.bytes_sent = down_.octets;
+  record.duration = EventLoop::Clock::now() - began_;
+  record.connect_duration = connect_duration_;
+  record.tries = tries_;
+  record.failure = failure_;
+  const std::string detail = describe(failure_);
+  record.failure_detail = detail;
+  worker_.access_log->write(record);
+}
+
+}  // namespace
+
+Awaitable<> serve_tcp(Connection& connection) {
+  TcpSession session(connection);
+  co_await session.run();
+}
+
+}  // namespace telltale::proxy

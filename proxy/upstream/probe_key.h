@@ -1,0 +1,12 @@
+#pragma once
+
+#include "conf/model_service.h"
+
+#include <string>
+
+namespace telltale::proxy {
+
+/// What makes two probes the same one: everything that is sent, where to, when, and how its answer is judged.
+std::string probe_key(const conf::Health& health, const conf::Address& address);
+
+}  // namespace telltale::proxy
