@@ -5,6 +5,7 @@
 //   backend PORT lo   listens on that port of every address of the loopback interface, 127.0.0.0/8
 //   GET /128 /64k /1m a body of that size
 //   GET /healthz      what kube-proxy says of a node with one endpoint, with the present time in its Date
+//   GET /count        how many requests were answered before, of all connections
 //   GET /seen         the request head as it arrived, so that the harness can see what a proxy told us
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -44,6 +45,7 @@ struct connection {
 };
 
 static int epoll_fd;
+static unsigned long answered;
 
 static void die(const char* what) {
   perror(what);
@@ -85,14 +87,13 @@ static const struct answer* current_healthz(void) {
   return &healthz;
 }
 
-static void answer_with_head(struct connection* c, size_t head_bytes) {
-  c->owned = malloc(head_bytes + 128);
+static void answer_with(struct connection* c, const char* text, size_t bytes) {
+  c->owned = malloc(bytes + 128);
   if (!c->owned) die("malloc");
-  const int n =
-      sprintf(c->owned, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", head_bytes);
-  memcpy(c->owned + n, c->in, head_bytes);
+  const int n = sprintf(c->owned, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", bytes);
+  memcpy(c->owned + n, text, bytes);
   c->out = c->owned;
-  c->out_left = (size_t)n + head_bytes;
+  c->out_left = (size_t)n + bytes;
 }
 
 // Chooses the response to the request whose head is the first `head_bytes` of `in`.
@@ -102,7 +103,12 @@ static void choose(struct connection* c, size_t head_bytes) {
   c->in[head_bytes - 2] = '\r';
   const char* path = c->in + 4;
   if (strncmp(c->in, "GET ", 4) == 0 && strncmp(path, "/seen ", 6) == 0) {
-    answer_with_head(c, head_bytes);
+    answer_with(c, c->in, head_bytes);
+    return;
+  }
+  if (strncmp(c->in, "GET ", 4) == 0 && strncmp(path, "/count ", 7) == 0) {
+    char text[32];
+    answer_with(c, text, (size_t)snprintf(text, sizeof text, "%lu", answered));
     return;
   }
   const struct answer* chosen = &not_found;
@@ -150,6 +156,7 @@ static bool answer_all(struct connection* c) {
     if (!last) return c->have < kMaxHead;
     const size_t head_bytes = (size_t)(last - c->in) + 4;
     choose(c, head_bytes);
+    ++answered;
     c->have -= head_bytes;
     memmove(c->in, c->in + head_bytes, c->have);
     if (!send_rest(c)) return false;

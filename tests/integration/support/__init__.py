@@ -5,12 +5,13 @@ Standard library only. Nothing here sleeps for a fixed time: every wait is for a
 
 from .backend import Backend, Connection, http_handler
 from .case import ProxyTest, main
-from .certificates import self_signed
+from .certificates import issued, self_signed
 from .client import Client
 from .config import config, listener, local_node, service
 from .curl import curl
 from .dnsmasq import Dnsmasq
 from .echo import Echo
+from .grpc_health import GrpcHealth
 from .haproxy import HAProxy
 from .health import HealthPort
 from .messages import EndOfStream, ProtocolError, Request, Response, respond
@@ -28,6 +29,7 @@ __all__ = [
     "Dnsmasq",
     "Echo",
     "EndOfStream",
+    "GrpcHealth",
     "HAProxy",
     "HealthPort",
     "Nginx",
@@ -41,6 +43,7 @@ __all__ = [
     "config",
     "curl",
     "http_handler",
+    "issued",
     "listener",
     "local_node",
     "main",

@@ -17,7 +17,7 @@ conf::Health quick_https() {
   return health;
 }
 
-TEST(HealthCheckerHttps, VerifiesAsItIsTold) {
+TEST(HttpsProbe, VerifiesAsItIsTold) {
   using enum ProbeOutcome;
   const Certificate authority({.common_name = "authority", .authority = true});
   const Certificate other({.common_name = "other", .authority = true});
@@ -90,7 +90,7 @@ TEST(HealthCheckerHttps, VerifiesAsItIsTold) {
   }
 }
 
-TEST(HealthCheckerHttps, TellsTheNameInTheHandshake) {
+TEST(HttpsProbe, TellsTheNameInTheHandshake) {
   const Certificate certificate({});
   struct Case {
     const char *description, *host, *sni, *told;
@@ -115,7 +115,7 @@ TEST(HealthCheckerHttps, TellsTheNameInTheHandshake) {
   }
 }
 
-TEST(HealthCheckerHttps, SpeaksForItselfBeforeTheHandshake) {
+TEST(HttpsProbe, SpeaksForItselfBeforeTheHandshake) {
   const Certificate certificate({});
   const std::string v2("\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x20\x00\x00\x00", 16);
   for (const auto& [version, octets] :
@@ -132,7 +132,7 @@ TEST(HealthCheckerHttps, SpeaksForItselfBeforeTheHandshake) {
   }
 }
 
-TEST(HealthCheckerHttps, KeepsItsConnection) {
+TEST(HttpsProbe, KeepsItsConnection) {
   const Certificate certificate({});
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     boost::asio::io_context io;
@@ -149,7 +149,7 @@ TEST(HealthCheckerHttps, KeepsItsConnection) {
   }
 }
 
-TEST(HealthCheckerHttps, ReadsAnswersOfAnySize) {
+TEST(HttpsProbe, ReadsAnswersOfAnySize) {
   const Certificate certificate({});
   const std::string big(200'000, 'x');
   struct Case {
@@ -182,7 +182,7 @@ TEST(HealthCheckerHttps, ReadsAnswersOfAnySize) {
   }
 }
 
-TEST(HealthCheckerHttps, NamesWhatIsWrongWithThePeer) {
+TEST(HttpsProbe, NamesWhatIsWrongWithThePeer) {
   const Certificate certificate({});
   {
     boost::asio::io_context io;
@@ -224,7 +224,7 @@ TEST(HealthCheckerHttps, NamesWhatIsWrongWithThePeer) {
   }
 }
 
-TEST(HealthCheckerHttps, TakesUpAuthoritiesThatHaveChanged) {
+TEST(HttpsProbe, TakesUpAuthoritiesThatHaveChanged) {
   const Certificate authority({.common_name = "new", .authority = true}),
       old({.common_name = "old", .authority = true});
   const Certificate certificate({.names = "IP:127.0.0.1"}, authority);
