@@ -40,7 +40,7 @@ ProbeHistory::Thresholds thresholds_of(const conf::Health& health) {
 }
 
 bool asks_alike(const ProbeTarget& a, const ProbeTarget& b) {
-  return a.address == b.address && a.health.kind == b.health.kind && a.health.send_proxy == b.health.send_proxy;
+  return a.address == b.address && a.health->kind == b.health->kind && a.health->send_proxy == b.health->send_proxy;
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   /// A target while it is one: a probe under way holds it longer.
   struct Watched {
     Watched(ProbeTarget t, std::size_t s)
-        : target(std::move(t)), history(thresholds_of(target.health), target.verdict->state()), slot(s) {}
+        : target(std::move(t)), history(thresholds_of(*target.health), target.verdict->state()), slot(s) {}
     ProbeTarget target;
     ProbeConnection connection;
     ProbeHistory history;
@@ -135,7 +135,7 @@ void HealthChecker::Impl::spread(const std::vector<std::size_t>& slots) {
   const auto count = static_cast<SteadyClock::rep>(slots.size());
   SteadyClock::rep place = 0;
   for (const std::size_t slot : slots) {
-    const SteadyClock::duration interval = watched_[slot]->target.health.interval;
+    const SteadyClock::duration interval = watched_[slot]->target.health->interval;
     schedule_.set(slot, now + std::min<SteadyClock::duration>(std::chrono::milliseconds(1), interval / count) * place);
     ++place;
   }
@@ -174,7 +174,7 @@ void HealthChecker::Impl::update(std::vector<ProbeTarget> targets) {
       continue;
     }
     Watched& watched = *watched_[known->second];
-    watched.history.set_thresholds(thresholds_of(target.health));
+    watched.history.set_thresholds(thresholds_of(*target.health));
     watched.target = std::move(target);
     left.erase(known);
   }
@@ -227,8 +227,8 @@ void HealthChecker::Impl::begin(std::shared_ptr<Watched> watched, SteadyClock::t
   watched->began = now;
   watched->connection.begin();
   ++under_way_;
-  schedule_.set(watched->slot, now + watched->target.health.timeout);
-  const Probe& probe = probe_for(watched->target.health.kind);
+  schedule_.set(watched->slot, now + watched->target.health->timeout);
+  const Probe& probe = probe_for(watched->target.health->kind);
   if (probe.ask_again != nullptr && probe.ask_again(watched->target, watched->connection, tools_)) {
     await_answer(std::move(watched));
   } else {
@@ -246,7 +246,7 @@ void HealthChecker::Impl::spawn(std::shared_ptr<Watched> watched) {
 Awaitable<void> HealthChecker::Impl::run(Impl& self, std::shared_ptr<Watched> watched) {
   if (!self.stopped_ && !watched->gone) {
     try {
-      co_await probe_for(watched->target.health.kind).ask(watched->target, watched->connection, self.tools_);
+      co_await probe_for(watched->target.health->kind).ask(watched->target, watched->connection, self.tools_);
     } catch (const std::exception&) {
       // Out of memory, at worst: it says nothing of the target.
       watched->connection.close();
@@ -299,7 +299,7 @@ void HealthChecker::Impl::finish(Watched& watched) {
 /// Soon again while an outcome differs from the state, and once after that changed. A probe that was not made is no
 /// reason to hurry: what we lack would be lacking sooner.
 void HealthChecker::Impl::schedule_next(const Watched& watched, HealthState before) {
-  const conf::Health& health = watched.target.health;
+  const conf::Health& health = *watched.target.health;
   const ProbeOutcome outcome = watched.connection.result().outcome;
   const HealthState state = watched.history.state();
   const bool soon = outcome != ProbeOutcome::not_made && (state != before || state != state_for(outcome));

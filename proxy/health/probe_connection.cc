@@ -62,15 +62,15 @@ Awaitable<bool> ProbeConnection::open(const ProbeTarget& target, ProbeTools& too
   phase_ = Phase::connect;
   asked_ = false;
   error_code error = co_await connect(target, tools);
-  if (!error && target.health.kind == conf::ProbeKind::https) {
+  if (!error && target.health->kind == conf::ProbeKind::https) {
     phase_ = Phase::handshake;
-    const auto context = tools.tls.get(target.health.tls);
+    const auto context = tools.tls.get(target.health->tls);
     if (!context) {
       close();
       conclude({ProbeOutcome::not_made, "TLS: " + context.error().message});
       co_return false;
     }
-    tls_ = std::make_unique<TlsClient>(*context, tls_peer(target.health), stream_);
+    tls_ = std::make_unique<TlsClient>(*context, tls_peer(target.health->tls, target.host), stream_);
     error = co_await shake_hands();
   }
   if (error) conclude_failure(error);
@@ -85,7 +85,7 @@ Awaitable<error_code> ProbeConnection::connect(const ProbeTarget& target, ProbeT
   const auto [waited] = co_await stream_.descriptor().output().async_wait(as_result);
   if (waited) co_return waited;
   if (const error_code refused = finish_connect(stream_)) co_return refused;
-  const std::string preamble = proxy_preamble(target.health.send_proxy);
+  const std::string preamble = proxy_preamble(target.health->send_proxy);
   if (preamble.empty()) co_return error_code();
   co_return co_await send(preamble);
 }

@@ -12,7 +12,8 @@ namespace telltale::proxy {
 
 /// One thing to probe, whoever asked for it.
 struct ProbeTarget {
-  conf::Health health;  ///< `host` is filled in, `port` is in `address`
+  std::shared_ptr<const conf::Health> health;  ///< the service's, shared by its targets; `port` is in `address`
+  std::string host;                            ///< `health->host`, or what it is by default
   conf::Address address;
   std::shared_ptr<HealthVerdict> verdict;  ///< shared with the nodes and endpoints that it is about; what makes the
                                            ///< target the same one in a later list

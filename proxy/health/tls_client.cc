@@ -48,10 +48,10 @@ const boost::system::error_category& tls_category() {
   return category;
 }
 
-TlsPeer tls_peer(const conf::Health& health) {
+TlsPeer tls_peer(const conf::BackendTls& tls, std::string_view host) {
   TlsPeer peer;
-  peer.verify = health.tls.verify;
-  const std::string_view name = health.tls.sni.empty() ? without_port(health.host) : health.tls.sni;
+  peer.verify = tls.verify;
+  const std::string_view name = tls.sni.empty() ? without_port(host) : tls.sni;
   peer.address = net::IpAddress::parse(name);
   if (!peer.address) peer.name = name;
   return peer;

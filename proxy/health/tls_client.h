@@ -23,7 +23,7 @@ struct TlsPeer {
   conf::TlsVerify verify = conf::TlsVerify::full;
 };
 /// `tls.sni`, or else `host` without its port.
-TlsPeer tls_peer(const conf::Health& health);
+TlsPeer tls_peer(const conf::BackendTls& tls, std::string_view host);
 
 /// Our end of one TLS connection over `stream`, which must outlive it and stay where it is. Nothing here waits: what
 /// would block says so, and wants_write() what to wait for. Errors of the category tls_category() are in words:

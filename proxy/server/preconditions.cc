@@ -1,6 +1,7 @@
 #include "proxy/server/preconditions.h"
 
 #include "conf/endpoints_file.h"
+#include "proxy/health/tls_contexts.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
 
@@ -51,11 +52,26 @@ void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& fi
   }
 }
 
+void check_probe_authorities(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  TlsContexts contexts;
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    const auto& health = model.services[i].health;
+    if (!health || health->kind != conf::ProbeKind::https) continue;
+    if (const auto context = contexts.get(health->tls); !context) {
+      findings.push_back({.severity = conf::Severity::error,
+                          .path = "services[" + std::to_string(i) + "].health.tls.ca",
+                          .message = context.error().message,
+                          .hint = "a file of certificates in PEM"});
+    }
+  }
+}
+
 }  // namespace
 
 void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   check_transparent_source(model, findings);
   check_key_files(model, findings);
+  check_probe_authorities(model, findings);
   conf::check_endpoints_files(model, findings);
 }
 

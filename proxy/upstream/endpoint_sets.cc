@@ -231,13 +231,14 @@ void EndpointSets::rebuild(std::size_t service, Time now) {
 std::shared_ptr<HealthVerdict> EndpointSets::verdict_of(std::size_t service, conf::Address address,
                                                         const std::string& name) {
   const Service& of = *services_[service];
-  conf::Health health = *of.conf().health;
-  if (health.host.empty()) health.host = address.ip ? address.to_string() : "localhost";
-  auto& known = verdicts_[probe_key(health, address)];
+  // The service's own, which it lives in: the same for all of its targets.
+  std::shared_ptr<const conf::Health> health(services_[service], &*of.conf().health);
+  std::string host = !health->host.empty() ? health->host : address.ip ? address.to_string() : "localhost";
+  auto& known = verdicts_[probe_key(*health, host, address)];
   auto verdict = known.lock();
   if (!verdict) known = verdict = std::make_shared<HealthVerdict>();
   entries_[service].targets.push_back(
-      {std::move(health), std::move(address), verdict, of.name() + "/" + name, {service}});
+      {std::move(health), std::move(host), std::move(address), verdict, of.name() + "/" + name, {service}});
   return verdict;
 }
 

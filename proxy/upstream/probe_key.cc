@@ -4,7 +4,7 @@
 
 namespace telltale::proxy {
 
-std::string probe_key(const conf::Health& health, const conf::Address& address) {
+std::string probe_key(const conf::Health& health, const std::string& host, const conf::Address& address) {
   std::string key;
   const auto add = [&key](const auto& value) {
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) {
@@ -26,7 +26,7 @@ std::string probe_key(const conf::Health& health, const conf::Address& address) 
   add(health.fall_draining);
   add(health.strict);
   add(health.path);
-  add(health.host);
+  add(host);
   add(health.grpc_service);
   for (const auto& [name, value] : health.headers) add(name), add(value);
   for (const auto& range : health.expect_statuses) add(range.first), add(range.last);

@@ -7,6 +7,7 @@
 namespace telltale::proxy {
 
 /// What makes two probes the same one: everything that is sent, where to, when, and how its answer is judged.
-std::string probe_key(const conf::Health& health, const conf::Address& address);
+/// `host` is health.host or its default.
+std::string probe_key(const conf::Health& health, const std::string& host, const conf::Address& address);
 
 }  // namespace telltale::proxy

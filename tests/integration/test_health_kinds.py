@@ -1,6 +1,7 @@
 """Every kind of health probe, against servers that others wrote: nginx, OpenSSL's s_server, gRPC."""
 
 import os
+import subprocess
 import tempfile
 
 from support import (
@@ -17,6 +18,7 @@ from support import (
     service,
 )
 from support.process import Process, find_program
+from support.waiting import binary_path
 
 FAST = {"interval": "50ms", "timeout": "5s"}
 
@@ -86,6 +88,18 @@ class Https(KindsTest):
         self.wait_verdict(self.probing(tls.address, {"http": "/"}), "unhealthy", "answered 400")
         proxy = self.probing(plain.address, {"https": "/"})
         self.wait_verdict(proxy, "unhealthy", "TLS: wrong version number: the answer does not look like TLS")
+
+    def test_authorities_that_cannot_be_read(self):
+        missing = os.path.join(self.directory, "missing.pem")
+        for ca, why in [(missing, "No such file or directory"), (self.directory, "")]:
+            with self.subTest(ca):
+                proxy = self.probing("127.0.0.1:9", {"https": "/", "interval": "1h", "tls": {"ca": ca}})
+                argv = [binary_path(), "check", "-c", proxy.file]
+                checked = subprocess.run(argv, capture_output=True, text=True, check=False)
+                self.assertEqual(checked.returncode, 2)
+                self.assertIn(f"services[0].health.tls.ca: {ca}: {why}", checked.stderr)
+                # The one that runs knows as little of the endpoint as before, and says why.
+                self.assertEqual(proxy.endpoint_states(), {"127.0.0.1:9": "unknown"})
 
     def test_s_server_serves_a_file_and_closes(self):
         with open(os.path.join(self.directory, "healthz"), "w", encoding="ascii") as out:

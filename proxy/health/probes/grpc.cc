@@ -85,9 +85,9 @@ Awaitable<GrpcClient*> new_client(const ProbeTarget& target, ProbeConnection& co
 }
 
 Awaitable<error_code> ask(const ProbeTarget& target, ProbeConnection& connection, GrpcClient& client) {
-  const conf::Health& health = target.health;
+  const conf::Health& health = *target.health;
   const std::string request = grpc_health_request(health.grpc_service);
-  client.call({health.host, check_path, request, health.timeout});
+  client.call({target.host, check_path, request, health.timeout});
   co_return co_await converse(connection, client);
 }
 

@@ -23,14 +23,14 @@ void append_field(std::string& text, std::string_view name, std::string_view val
 
 /// In the scratch: until somebody else writes there.
 std::string_view request(const ProbeTarget& target, ProbeTools& tools) {
-  const conf::Health& health = target.health;
+  const conf::Health& health = *target.health;
   std::string& text = tools.scratch;
   const auto configured = [&health](std::string_view name) {
     return std::any_of(health.headers.begin(), health.headers.end(),
                        [name](const auto& field) { return boost::beast::iequals(field.first, name); });
   };
   text.assign("GET ").append(health.path).append(" HTTP/1.1\r\n");
-  append_field(text, "Host", health.host);
+  append_field(text, "Host", target.host);
   if (!configured("User-Agent")) append_field(text, "User-Agent", "telltale-probe/" TELLTALE_VERSION);
   if (!configured("Accept")) append_field(text, "Accept", "*/*");
   for (const auto& [name, value] : health.headers) append_field(text, name, value);
@@ -111,7 +111,7 @@ Awaitable<void> probe_http(const ProbeTarget& target, ProbeConnection& connectio
   }
   if (asked.as_before) co_return;
   if (!asked.answer.keep) connection.close();
-  connection.conclude(judge(asked.answer, target.health, tools.patterns), asked.print);
+  connection.conclude(judge(asked.answer, *target.health, tools.patterns), asked.print);
 }
 
 bool probe_http_again(const ProbeTarget& target, ProbeConnection& connection, ProbeTools& tools) {

@@ -64,8 +64,13 @@ inline conf::Health quick(conf::ProbeKind kind = conf::ProbeKind::http) {
 }
 inline ProbeTarget target_at(const conf::Address& address, conf::Health health = quick(),
                              std::string name = "shop/pod") {
-  if (health.host.empty()) health.host = address.ip ? address.to_string() : "localhost";
-  return {std::move(health), address, std::make_shared<HealthVerdict>(), std::move(name), {0}};
+  std::string host = !health.host.empty() ? health.host : address.ip ? address.to_string() : "localhost";
+  return {std::make_shared<const conf::Health>(std::move(health)),
+          std::move(host),
+          address,
+          std::make_shared<HealthVerdict>(),
+          std::move(name),
+          {0}};
 }
 
 /// One target, its checker, and all that it told.

@@ -100,7 +100,7 @@ TEST(HealthChecker, AsksEachOfManyTargetsAgainAndAgain) {
   HealthCheckerOptions options;
   options.on_probe = [&](const ProbeTarget& target, const ProbeResult& result) {
     EXPECT_EQ(result.outcome, ProbeOutcome::healthy) << result.reason;
-    auto& times = asked[target.health.path];
+    auto& times = asked[target.health->path];
     times.push_back(std::chrono::steady_clock::now());
     asked_often += times.size() == 4;
   };

@@ -24,8 +24,10 @@ TEST(HealthCheckerUpdate, LeavesTargetsThatStayUndisturbed) {
 
   target.name = "cart/pod";
   target.affected = {1, 2};
-  target.health.path = "/ready";
-  target.health.fall_draining = 3;
+  conf::Health health = *target.health;
+  health.path = "/ready";
+  health.fall_draining = 3;
+  target.health = std::make_shared<const conf::Health>(health);
   checked.checker->update({target});
   status = 503;
   ASSERT_TRUE(checked.until_state(HealthState::draining));
@@ -196,8 +198,8 @@ TEST(HealthCheckerUpdate, FollowsAnySequenceOfLists) {
   checker.update(all);
   ASSERT_TRUE(run_until(io, [&] {
     return std::all_of(all.begin(), all.end(), [&](const ProbeTarget& target) {
-      const bool fails = target.health.kind == conf::ProbeKind::grpc ||
-                         (target.health.kind == conf::ProbeKind::http && target.address == silent.address());
+      const bool fails = target.health->kind == conf::ProbeKind::grpc ||
+                         (target.health->kind == conf::ProbeKind::http && target.address == silent.address());
       return target.verdict->state() == (fails ? HealthState::unhealthy : HealthState::healthy);
     });
   }));

@@ -302,11 +302,11 @@ TEST(EndpointSets, GivesTheHostOfAProbe) {
   s.endpoints = {endpoint(1, 80), {{std::nullopt, "/run/a"}}};
   Built built = Built({s});
   const auto targets = built.sets->probe_targets();
-  EXPECT_EQ(targets[0].health.host, "10.0.0.1:9000");
-  EXPECT_EQ(targets[1].health.host, "localhost");
+  EXPECT_EQ(targets[0].host, "10.0.0.1:9000");
+  EXPECT_EQ(targets[1].host, "localhost");
   s.health->host = "app.internal";
   built = Built({s});
-  EXPECT_EQ(built.sets->probe_targets()[0].health.host, "app.internal");
+  EXPECT_EQ(built.sets->probe_targets()[0].host, "app.internal");
 }
 
 TEST(EndpointSets, WeighsEndpointsByTheirNode) {
