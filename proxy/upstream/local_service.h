@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace telltale::proxy {
@@ -48,7 +49,10 @@ class RetryPermit {
   RetryPermit& operator=(const RetryPermit&) = delete;
   ~RetryPermit() { release(); }
   explicit operator bool() const { return active_ != nullptr; }
-  void release();
+  void release() {
+    if (active_ != nullptr) std::exchange(active_, nullptr)->sub();
+    shared_.release();
+  }
 
  private:
   friend class LocalService;
@@ -89,7 +93,10 @@ class LocalService {
   // Limits (conf::CircuitBreakers), for whoever carries a request, or session, to an endpoint. Where there is no limit
   // nothing is counted.
   /// One more request in flight, as long as `permit` lasts. False: there are max_requests.
-  bool admit(Permit& permit);
+  bool admit(Permit& permit) {
+    const std::uint32_t limit = conf().circuit_breakers.max_requests;
+    return limit == 0 || permit.take(service_->breaker().requests, limit);
+  }
   /// One more retry in flight, as long as `permit` lasts.
   RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries);
   enum class Reuse : bool { allowed, forbidden };
