@@ -18,6 +18,13 @@ find_library(CARES_LIBRARY cares REQUIRED)
 add_library(c-ares UNKNOWN IMPORTED)
 set_target_properties(c-ares PROPERTIES IMPORTED_LOCATION ${CARES_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${CARES_INCLUDE})
 
+# Nor does its nghttp2.
+find_path(NGHTTP2_INCLUDE nghttp2/nghttp2.h REQUIRED)
+find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
+add_library(nghttp2 UNKNOWN IMPORTED)
+set_target_properties(nghttp2 PROPERTIES IMPORTED_LOCATION ${NGHTTP2_LIBRARY}
+                      INTERFACE_INCLUDE_DIRECTORIES ${NGHTTP2_INCLUDE})
+
 # Debian ships llhttp as sources (package node-llhttp).
 find_path(LLHTTP_INCLUDE llhttp/llhttp.h PATHS /usr/share/include REQUIRED)
 find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp REQUIRED)

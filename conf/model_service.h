@@ -136,8 +136,8 @@ struct Retries {
   bool timeout = false;         ///< no response in time (per_try_timeout, timeouts.response); likewise
   std::vector<StatusRange> statuses;  ///< such a response is dropped; likewise
   Milliseconds per_try_timeout{0};    ///< request sent to response head, for each try; 0: timeouts.response alone
-  unsigned budget = 20;               ///< percent of a worker's requests in flight that may be retries
-  unsigned min_concurrent = 3;        ///< which may be, whatever the percentage says
+  unsigned budget = 20;  ///< percent of a worker's requests in flight that may be retries, after failed connects aside
+  unsigned min_concurrent = 3;  ///< which may be, whatever the percentage says
 };
 
 /// Of one service, in all workers. 0: no limit.

@@ -132,7 +132,9 @@ constexpr Field retries_fields[] = {
      .min = 0,
      .max = 100,
      .fallback = "20",
-     .meaning = "Percent of a worker's requests in flight that may be retries: what is down is not hit harder."},
+     .meaning =
+         "Percent of a worker's requests in flight that may be retries: what is down is not hit harder. A failed "
+         "connect does not count: nobody was asked."},
     {.name = "min_concurrent",
      .type = Type::integer,
      .min = 0,

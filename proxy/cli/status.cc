@@ -105,7 +105,7 @@ struct Line {
 Line line_of(std::string kind, const json::object& named, const json::object& state) {
   std::string name(text_of(named, "name"));
   const std::string_view address = text_of(named, "address");
-  if (name != address) name.append(" ").append(address);
+  if (name != address && !address.empty()) name.append(" ").append(address);
   Line line{std::move(kind), std::move(name), std::string(text_of(state, "state")),
             std::string(text_of(state, "since")), std::string(text_of(state, "reason"))};
   if (line.since.empty()) line.since = "-";
@@ -115,8 +115,24 @@ Line line_of(std::string kind, const json::object& named, const json::object& st
   return line;
 }
 
-std::vector<Line> lines_of(const json::object& service) {
+/// Names that are looked up, and the file that is followed.
+std::vector<Line> discovery_lines_of(const json::object& discovery) {
   std::vector<Line> lines;
+  for (const json::value& name : array_of(discovery, "names")) {
+    if (!name.is_object()) continue;
+    lines.push_back(line_of("name", name.get_object(), name.get_object()));
+    lines.back().reason = text_of(name.get_object(), "error");
+  }
+  const json::object& file = object_of(discovery, "file");
+  if (file.empty()) return lines;
+  const std::string_view problems = text_of(file, "problems");
+  lines.push_back({"file", std::string(text_of(file, "path")), problems.empty() ? "in force" : "refused",
+                   std::string(text_of(file, "loaded")), std::string(problems.substr(0, problems.find('\n')))});
+  return lines;
+}
+
+std::vector<Line> lines_of(const json::object& service) {
+  std::vector<Line> lines = discovery_lines_of(object_of(service, "discovery"));
   for (const json::value& node : array_of(service, "nodes")) {
     if (!node.is_object()) continue;
     const json::object& health = object_of(node.get_object(), "health");

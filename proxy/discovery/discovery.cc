@@ -35,9 +35,9 @@ void log_problems(const std::string& service, std::string_view problems) {
 
 /// A service with names or a file.
 struct Discovery::Followed {
-  const conf::Service* conf;
+  conf::Service conf;
   conf::EndpointsFile file;          // the last good one
-  std::vector<conf::DnsName> names;  // of both
+  std::vector<conf::DnsName> names;  // of both, each once
   std::unique_ptr<FileWatcher> watcher;
   std::chrono::system_clock::time_point loaded{};
   std::string problems;
@@ -53,7 +53,7 @@ Discovery::Discovery(boost::asio::io_context& io, const conf::Dns& dns, std::spa
     const conf::Service& service = services[i];
     if (service.endpoints_file.empty() && names_in(service, {}).empty()) continue;
     any = true;
-    services_[i] = std::make_unique<Followed>(Followed{.conf = &service});
+    services_[i] = std::make_unique<Followed>(Followed{.conf = service});
     if (service.endpoints_file.empty()) continue;
     services_[i]->watcher =
         std::make_unique<FileWatcher>(io, service.endpoints_file, [this, i] { reload(i); }, options.file_interval);
@@ -108,7 +108,7 @@ void Discovery::stop() {
 /// The file as it is now, or why it is not used.
 void Discovery::load(Followed& followed) {
   followed.watcher->about_to_read();
-  auto result = conf::load_endpoints_file(followed.conf->endpoints_file, *followed.conf);
+  auto result = conf::load_endpoints_file(followed.conf.endpoints_file, followed.conf);
   followed.problems = std::move(result.problems);
   if (!result.file) return;
   followed.file = std::move(*result.file);
@@ -117,7 +117,7 @@ void Discovery::load(Followed& followed) {
 
 void Discovery::reload(std::size_t service) {
   Followed& followed = *services_[service];
-  const conf::Service& conf = *followed.conf;
+  const conf::Service& conf = followed.conf;
   load(followed);
   if (!followed.problems.empty()) {
     ++files_refused_;
@@ -139,11 +139,13 @@ void Discovery::follow_names() {
   uses_.clear();
   for (std::size_t i = 0; i < services_.size(); ++i) {
     if (!services_[i]) continue;
-    services_[i]->names = names_in(*services_[i]->conf, services_[i]->file);
-    for (const conf::DnsName& name : services_[i]->names) {
+    services_[i]->names.clear();
+    for (conf::DnsName& name : names_in(services_[i]->conf, services_[i]->file)) {
       auto& users = uses_[NameTable::Key(name)];
-      if (users.empty() || users.back() != i) users.push_back(i);
+      if (!users.empty() && users.back() == i) continue;  // at another port, say
+      users.push_back(i);
       all.push_back(name);
+      services_[i]->names.push_back(std::move(name));
     }
   }
   names_->follow(all);
@@ -174,7 +176,7 @@ void Discovery::check_settled() {
 }
 
 Members Discovery::members_of(const Followed& followed) const {
-  return substitute(*followed.conf, followed.file, [this](const conf::DnsName& name) -> const Answer* {
+  return substitute(followed.conf, followed.file, [this](const conf::DnsName& name) -> const Answer* {
     const FollowedName* found = names_->find(name);
     return found == nullptr ? nullptr : &found->answer();
   });
@@ -196,7 +198,7 @@ DiscoveryStatus Discovery::describe(std::size_t service) const {
   if (!followed) return status;
   for (const auto& name : followed->names) status.names.push_back(names_->describe(name));
   if (followed->watcher) {
-    status.file = FileStatus{.path = followed->conf->endpoints_file,
+    status.file = FileStatus{.path = followed->conf.endpoints_file,
                              .nodes = followed->file.nodes.size(),
                              .endpoints = followed->file.endpoints.size(),
                              .loaded = followed->loaded,
@@ -207,7 +209,8 @@ DiscoveryStatus Discovery::describe(std::size_t service) const {
 
 DiscoveryCounts Discovery::counts() const {
   DiscoveryCounts counts{.files_loaded = files_loaded_, .files_refused = files_refused_};
-  if (names_) counts.lookups = names_->lookups();
+  for (const auto& followed : services_) counts.files_not_in_force += followed && !followed->problems.empty() ? 1 : 0;
+  if (names_) names_->count(counts);
   return counts;
 }
 

@@ -44,8 +44,7 @@ class Discovery {
   /// May call any of this but not destroy it.
   using OnChange = std::function<void(std::size_t service, Members members)>;
 
-  /// Reads the files: throws EndpointsFileError; std::system_error where c-ares cannot be set up. `dns` and `services`
-  /// stay where they are.
+  /// Reads the files: throws EndpointsFileError; std::system_error where c-ares cannot be set up.
   Discovery(boost::asio::io_context& io, const conf::Dns& dns, std::span<const conf::Service> services,
             OnChange on_change, Options options = {});
   ~Discovery();
@@ -54,7 +53,7 @@ class Discovery {
 
   /// Whether its members may change: it has names, or a file.
   bool follows(std::size_t service) const;
-  /// Before start(): what is configured by address, and in the file.
+  /// Before start(), of a service that is followed: what is configured by address, and in the file.
   Members initial(std::size_t service) const;
 
   /// From now on `on_change` is told of all members of a service whenever they are others. `settled` is called once,

@@ -10,12 +10,15 @@ namespace {
 
 constexpr std::size_t max_logged = 8;
 
+/// Why there is nothing; `answered`: there are records, but not one address.
+const char* explain_nothing(LookupOutcome outcome, bool is_srv) {
+  if (outcome == LookupOutcome::no_such_name) return "there is no such name";
+  if (outcome == LookupOutcome::no_data) return is_srv ? "there are no such records" : "there is no address";
+  return is_srv ? "no target has an address" : "there is no address that can be connected to";
+}
+
 const char* explain(LookupOutcome outcome) {
   switch (outcome) {
-    case LookupOutcome::no_data:
-      return "there are no such records";
-    case LookupOutcome::no_such_name:
-      return "there is no such name";
     case LookupOutcome::timed_out:
       return "timed out";
     case LookupOutcome::server_failed:
@@ -50,6 +53,8 @@ const char* to_string(NameState state) {
       return "stale";
     case NameState::gone:
       return "gone";
+    case NameState::count_:
+      break;
   }
   return "";
 }
@@ -74,9 +79,11 @@ FollowedName::FollowedName(conf::DnsName name, const conf::Dns& conf, HasRoute h
 
 FollowedName::Outcome FollowedName::take(LookupResult result, Time now) {
   settled_ = true;
+  std::string found_as = std::move(result.found_as);
   Found found = find(std::move(result));
   Outcome outcome{.result = found.result};
   if (found.is_fresh) {
+    found_as_ = std::move(found_as);
     use(std::move(found), now, outcome);
   } else if (!is_conclusive(found.result)) {
     keep(found, now, outcome);
@@ -124,9 +131,9 @@ FollowedName::Found FollowedName::find(LookupResult result) const {
     // One family without addresses, one target without any: nothing is wrong.
     found.result = LookupOutcome::answered;
     found.error.clear();
-  } else if (!found.is_fresh && found.result == LookupOutcome::answered) {
-    found.result = LookupOutcome::no_data;
-    found.error = "the answer has no address that can be connected to";
+  } else if (is_conclusive(found.result)) {
+    found.error = explain_nothing(result.srv ? result.srv->outcome : found.result, result.srv.has_value());
+    if (found.result == LookupOutcome::answered) found.result = LookupOutcome::no_data;
   }
   return found;
 }
@@ -202,6 +209,7 @@ void FollowedName::miss(const Found& found, Time now, Outcome& outcome) {
   outcome.changed = !answer_.empty();
   answer_.clear();
   known_.clear();
+  found_as_.clear();
   if (state_ != NameState::gone) say(outcome, true, error_ + "; nobody serves by this name");
   enter(NameState::gone, now);
 }

@@ -28,6 +28,7 @@ enum class NameState : std::uint8_t {
   answered,  ///< by the last lookup
   stale,     ///< the last lookup failed, or said for the first time that there is nothing; the last good answer holds
   gone,      ///< there is nothing by this name
+  count_
 };
 const char* to_string(NameState state);
 
@@ -61,6 +62,8 @@ class FollowedName {
 
   const conf::DnsName& name() const { return name_; }
   const Answer& answer() const { return answer_; }
+  /// The absolute name that answered last: for the next lookup.
+  const std::string& found_as() const { return found_as_; }
   /// Has been looked up, with whatever outcome.
   bool is_settled() const { return settled_; }
   NameState state() const { return state_; }
@@ -100,6 +103,7 @@ class FollowedName {
   const conf::Dns* conf_;
   HasRoute has_route_;
   Answer answer_;
+  std::string found_as_;
   Known known_;  // the last good addresses
   bool settled_ = false;
   bool missed_ = false;  // the last lookup said that there is nothing

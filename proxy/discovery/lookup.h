@@ -4,6 +4,7 @@
 #include "proxy/discovery/resolver.h"
 
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,13 +21,15 @@ struct HostReplies {
 struct LookupResult {
   std::optional<DnsReply> srv;     ///< of a name with SRV records
   std::vector<HostReplies> hosts;  ///< the name itself, or the targets of the records, each once
+  std::string found_as;            ///< the absolute name that answered; empty: none did
 };
 
 /// One lookup of a name, as questions and replies: which are to be asked, in what order, and what came of it. An
 /// address is looked for in the hosts file first, then A and AAAA are asked together; SRV records are asked for, then
 /// the addresses of all their targets. A relative name goes through the search list while both families (the records)
-/// are conclusively not there; a server's failure ends the search: the next domain might have another one's host by
-/// this name. Pure: somebody else asks.
+/// are not there, and past domains that every server fails for, as with glibc: some resolvers do that. But if nothing
+/// is found then, the lookup has failed; and where the name was found last time, a failure ends the search: further on
+/// there may be another one's host by this name. Pure: somebody else asks.
 class Lookup {
  public:
   /// The addresses that the system's hosts file has for a name.
@@ -34,8 +37,8 @@ class Lookup {
   /// What is in a file has no TTL.
   static constexpr std::chrono::seconds hosts_ttl{10};
 
-  /// `name.port` does not matter.
-  Lookup(conf::DnsName name, const SearchList& search, Hosts hosts);
+  /// `name.port` does not matter; `found_as`: by the lookup before.
+  Lookup(conf::DnsName name, const SearchList& search, Hosts hosts, std::string found_as = {});
 
   /// What is to be asked first; nothing: the hosts file had it.
   std::vector<Question> begin();
@@ -45,22 +48,28 @@ class Lookup {
   LookupResult take_result();
 
  private:
-  struct Host {
-    std::string name;
+  /// The way of one name through the search list.
+  struct Search {
     std::vector<std::string> candidates;
     std::size_t at = 0;
+    bool passed_failure = false;
+  };
+  struct Host {
+    std::string name;
+    Search search;
     std::optional<DnsReply> a, aaaa;
   };
 
-  std::vector<Question> begin_host(std::string name, std::vector<std::string> candidates);
+  std::vector<Question> begin_host(std::string name, Search search);
+  bool goes_on(Search& search, std::initializer_list<const DnsReply*> replies) const;
   std::vector<Question> begin_targets();
   std::vector<Question> ask(std::vector<Question> questions);
   std::vector<Question> take_srv(DnsReply reply);
 
   conf::DnsName name_;
-  std::vector<std::string> candidates_;
+  Search search_;  // of name_
   Hosts hosts_file_;
-  std::size_t at_ = 0;  // of candidates_, for SRV
+  std::string found_as_;
   std::optional<DnsReply> srv_;
   std::vector<Host> hosts_;
   std::size_t open_ = 0;  // questions

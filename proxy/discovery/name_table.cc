@@ -49,7 +49,8 @@ NameTable::Entry* NameTable::find(const Key& key, std::uint64_t id) {
 }
 
 void NameTable::look_up(const Key& key, Entry& entry) {
-  const auto questions = entry.lookup.emplace(entry.name.name(), resolver_.search(), options_.hosts).begin();
+  const auto questions =
+      entry.lookup.emplace(entry.name.name(), resolver_.search(), options_.hosts, entry.name.found_as()).begin();
   if (!entry.lookup->is_done()) return ask(key, entry.id, questions);
   // The hosts file had it. Like every other answer, this one comes later.
   boost::asio::post(io_, [this, key, id = entry.id, alive = std::weak_ptr(alive_)] {
@@ -103,6 +104,11 @@ NameStatus NameTable::describe(const conf::DnsName& name) const {
                     .since = entry.name.since()};
   if (!entry.lookup) status.next = entry.next;
   return status;
+}
+
+void NameTable::count(DiscoveryCounts& counts) const {
+  counts.lookups = lookups_;
+  for (const auto& [key, entry] : entries_) ++counts.names[static_cast<std::size_t>(entry.name.state())];
 }
 
 }  // namespace telltale::proxy

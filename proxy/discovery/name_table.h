@@ -53,8 +53,8 @@ class NameTable {
   /// null: not followed.
   const FollowedName* find(const conf::DnsName& name) const;
   NameStatus describe(const conf::DnsName& name) const;
-  /// Lookups by LookupOutcome.
-  const decltype(DiscoveryCounts::lookups)& lookups() const { return lookups_; }
+  /// Fills in its part.
+  void count(DiscoveryCounts& counts) const;
 
  private:
   struct Entry {
@@ -74,7 +74,7 @@ class NameTable {
   void finish(const Key& key, Entry& entry);
 
   boost::asio::io_context& io_;
-  const conf::Dns& conf_;
+  conf::Dns conf_;  // the entries have its address
   Resolver& resolver_;
   Options options_;
   std::map<Key, Entry> entries_;

@@ -41,7 +41,9 @@ struct DiscoveryStatus {
 struct DiscoveryCounts {
   /// Of names, not of single questions; a lookup of which a part failed counts as failed.
   std::array<std::uint64_t, static_cast<std::size_t>(LookupOutcome::count_)> lookups{};
-  std::uint64_t files_loaded = 0, files_refused = 0;  ///< after the start
+  std::array<std::size_t, static_cast<std::size_t>(NameState::count_)> names{};  ///< by the state they are in
+  std::uint64_t files_loaded = 0, files_refused = 0;                             ///< after the start
+  std::size_t files_not_in_force = 0;                                            ///< wrong as they are now
 };
 
 }  // namespace telltale::proxy

@@ -36,9 +36,8 @@ void Ejector::failing(std::size_t service, std::uint64_t id, const std::string& 
   if (ejections_.failing(service, id, why, Ejections::Now::read()) != nullptr) tell({service});
 }
 
-void Ejector::probed(const ProbeTarget& target, const ProbeResult& result) {
-  if (stopped_ || result.outcome != ProbeOutcome::healthy) return;
-  tell(ejections_.succeeded(target, result.began, Ejections::Now::read()));
+void Ejector::succeeded(const ProbeTarget& target, std::chrono::steady_clock::time_point began) {
+  if (!stopped_) tell(ejections_.succeeded(target, began, Ejections::Now::read()));
 }
 
 void Ejector::tell(const std::vector<std::size_t>& changed) {

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "proxy/health/ejections.h"
-#include "proxy/health/probe_history.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,8 +26,8 @@ class Ejector : public std::enable_shared_from_this<Ejector> {
   /// Nothing comes, and nobody comes back, after it.
   void stop();
 
-  /// After every active probe.
-  void probed(const ProbeTarget& target, const ProbeResult& result);
+  /// After every active probe that succeeded.
+  void succeeded(const ProbeTarget& target, std::chrono::steady_clock::time_point began);
   /// Ejections of the service so far.
   std::uint64_t total(std::size_t service) const { return ejections_.total(service); }
 

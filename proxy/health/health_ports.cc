@@ -53,7 +53,7 @@ asio::awaitable<Heard> hear(LocalStream& stream, beast::flat_buffer& buffer) {
   Heard heard;
   http::request_parser<http::string_body> parser;
   parser.header_limit(max_head_bytes);
-  parser.body_limit(max_body_bytes);
+  parser.body_limit(boost::none);  // the head decides what becomes of it
   error_code error;
   co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
   if (error) {
@@ -69,8 +69,9 @@ asio::awaitable<Heard> hear(LocalStream& stream, beast::flat_buffer& buffer) {
     heard.refused = head.count(http::field::host) == 0 ? no_host : bad_request;
     co_return heard;
   }
-  // Nobody wants the body; one that waits for a word from us is not waited for.
-  if (head.count(http::field::expect) == 0) {
+  // Nobody wants the body; one that is long, or waits for a word from us, is not waited for.
+  if (head.count(http::field::expect) == 0 && parser.content_length().value_or(0) <= max_body_bytes) {
+    parser.body_limit(max_body_bytes);
     co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
   }
   if (!parser.is_done()) heard.request.keep_alive = false;
@@ -143,6 +144,7 @@ HealthPorts::HealthPorts(asio::io_context& io, std::span<const std::shared_ptr<S
     const auto& address = service->conf().health_check_node_port;
     if (!address) continue;
     port = std::make_shared<Port>(node_health_of(service->name()));
+    port->health.proxy_healthy = false;
     try {
       port->server = LocalServer::start(
           io, *address, no_unix_mode, max_connections,
@@ -161,9 +163,9 @@ void HealthPorts::set_local_endpoints(std::size_t service, std::size_t count) {
   if (ports_[service] != nullptr) ports_[service]->health.local_endpoints = count;
 }
 
-void HealthPorts::drain() {
+void HealthPorts::set_proxy_healthy(bool healthy) {
   for (const auto& port : ports_) {
-    if (port != nullptr) port->health.proxy_healthy = false;
+    if (port != nullptr) port->health.proxy_healthy = healthy;
   }
 }
 

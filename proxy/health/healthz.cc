@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <vector>
 
 namespace telltale::proxy {
 namespace {
@@ -83,17 +84,29 @@ std::optional<std::int32_t> weight_of(std::optional<std::string_view> field) {
   return weight && *weight <= max_weight ? weight : std::nullopt;
 }
 
+bool is_expected(unsigned status, const std::vector<conf::StatusRange>& expected) {
+  if (expected.empty()) return status >= 200 && status < 300;
+  return std::any_of(expected.begin(), expected.end(),
+                     [status](conf::StatusRange range) { return range.first <= status && status <= range.last; });
+}
+
 }  // namespace
 
-ProbeResult judge_healthz(unsigned status, std::string_view body, std::optional<std::string_view> weight, bool strict) {
+ProbeResult judge_healthz(unsigned status, std::string_view body, std::optional<std::string_view> weight,
+                          const conf::Health& health, BodyPatterns& patterns) {
   ProbeResult result;
   result.answered = true;
   result.weight = weight_of(weight);
-  body = trim(body);
-  const bool good = status >= 200 && status < 300;
+  const bool good = is_expected(status, health.expect_statuses);
   result.outcome = good ? ProbeOutcome::healthy : status == 503 ? ProbeOutcome::draining : ProbeOutcome::unhealthy;
   result.reason = "answered " + std::to_string(status);
-  if (good && strict && body.empty()) {
+  if (good && !health.expect_body.empty() && !patterns.found(health.expect_body, body)) {
+    result.outcome = ProbeOutcome::unhealthy;
+    result.reason += " with a body that is not as expected";
+    return result;
+  }
+  body = trim(body);
+  if (good && health.strict && body.empty()) {
     result.outcome = ProbeOutcome::vague;
     result.reason += " with an empty body";
     return result;

@@ -1,22 +1,22 @@
 #include "proxy/health/probe_connection.h"
 
 #include "protocol/proxy_protocol/serializer.h"
-#include "proxy/net/socket_address.h"
+#include "proxy/health/probe.h"
+#include "proxy/health/tls_client.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include <cerrno>
-#include <sys/socket.h>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
 
 namespace asio = boost::asio;
+namespace beast = boost::beast;
 using boost::system::error_code;
+constexpr auto would_block = asio::error::would_block;
 
 /// Errors that say something of this process or host, not of the target.
 bool own_fault(const error_code& error) {
@@ -26,6 +26,7 @@ bool own_fault(const error_code& error) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
+    case ENOSPC:  // of epoll's watches
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
     case EACCES:
@@ -40,6 +41,8 @@ const char* to_string(ProbeConnection::Phase phase) {
   switch (phase) {
     case ProbeConnection::Phase::connect:
       return "connecting";
+    case ProbeConnection::Phase::handshake:
+      return "in the TLS handshake";
     case ProbeConnection::Phase::send:
       return "sending";
     case ProbeConnection::Phase::receive:
@@ -50,44 +53,145 @@ const char* to_string(ProbeConnection::Phase phase) {
 
 }  // namespace
 
-ProbeAwaitable<error_code> ProbeConnection::open(const conf::Address& address) {
-  phase_ = Phase::connect;
+ProbeConnection::ProbeConnection() = default;
+
+ProbeConnection::~ProbeConnection() { close(); }
+
+Awaitable<bool> ProbeConnection::open(const ProbeTarget& target, ProbeTools& tools) {
   close();
-  if (expired_) co_return asio::error::operation_aborted;
-  const SocketAddress target(address);
-  const asio::generic::stream_protocol::endpoint endpoint(target.data(), target.size());
-  error_code error;
-  socket_.open(endpoint.protocol(), error);
-  if (error) co_return error;
-  const auto [connected] =
-      co_await socket_.async_connect(endpoint, asio::as_tuple(asio::use_awaitable_t<ProbeExecutor>()));
-  co_return expired_ ? asio::error::operation_aborted : connected;
+  phase_ = Phase::connect;
+  asked_ = false;
+  error_code error = co_await connect(target, tools);
+  if (!error && target.health.kind == conf::ProbeKind::https) {
+    phase_ = Phase::handshake;
+    const auto context = tools.tls.get(target.health.tls);
+    if (!context) {
+      close();
+      conclude({ProbeOutcome::not_made, "TLS: " + context.error().message});
+      co_return false;
+    }
+    tls_ = std::make_unique<TlsClient>(*context, tls_peer(target.health), stream_);
+    error = co_await shake_hands();
+  }
+  if (error) conclude_failure(error);
+  co_return !error;
 }
 
-bool ProbeConnection::reusable() {
-  if (!socket_.is_open()) return false;
-  char octet;
-  const auto got = ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+Awaitable<error_code> ProbeConnection::connect(const ProbeTarget& target, ProbeTools& tools) {
+  if (expired_) co_return asio::error::operation_aborted;
+  Connecting connecting = start_connect(tools.loop, target.address);
+  if (connecting.error) co_return connecting.error;
+  stream_ = std::move(connecting.stream);
+  const auto [waited] = co_await stream_.descriptor().output().async_wait(as_result);
+  if (waited) co_return waited;
+  if (const error_code refused = finish_connect(stream_)) co_return refused;
+  const std::string preamble = proxy_preamble(target.health.send_proxy);
+  if (preamble.empty()) co_return error_code();
+  co_return co_await send(preamble);
+}
+
+Awaitable<error_code> ProbeConnection::shake_hands() {
+  for (;;) {
+    const error_code error = tls_->handshake();
+    if (error != would_block) co_return error;
+    if (const error_code failed = co_await wait(tls_->wants_write())) co_return failed;
+  }
+}
+
+/// Until what would have blocked is worth another try.
+Awaitable<error_code> ProbeConnection::wait(bool for_output) {
+  if (!stream_.is_open()) co_return asio::error::operation_aborted;
+  if (for_output) {
+    const auto [error] = co_await stream_.async_writable(as_result);
+    co_return error;
+  }
+  const auto [error] = co_await stream_.async_readable(as_result);
+  co_return error;
+}
+
+Awaitable<error_code> ProbeConnection::send(std::string_view octets) {
+  phase_ = Phase::send;
+  std::string rest;  // of what would not go at once: the caller's octets may be gone after a wait
+  for (;;) {
+    const IoResult sent = tls_ ? tls_->write(octets) : stream_.write(octets);
+    if (sent.error && sent.error != would_block) co_return sent.error;
+    octets.remove_prefix(sent.size);
+    if (octets.empty()) co_return error_code();
+    if (!sent.error) continue;
+    if (rest.empty()) octets = rest = octets;
+    if (const error_code failed = co_await wait(!tls_ || tls_->wants_write())) co_return failed;
+  }
+}
+
+bool ProbeConnection::ask_again(std::string_view request) {
+  if (!print_ || tls_ || !stream_.is_open() || has_news()) return false;
+  if (stream_.write(request).size < request.size()) {
+    close();
+    return false;
+  }
+  phase_ = Phase::receive;
+  asked_ = true;
+  return true;
+}
+
+Awaitable<ReadResult> ProbeConnection::receive() {
+  phase_ = Phase::receive;
+  for (;;) {
+    const ReadResult got = receive_now();
+    if (got.error != would_block) co_return got;
+    if (const error_code failed = co_await wait(tls_ && tls_->wants_write())) co_return ReadResult{{}, failed};
+  }
+}
+
+ReadResult ProbeConnection::receive_now() {
+  if (!tls_) return stream_.read();
+  // The stream reads into the same scratch, but OpenSSL has taken that over before it writes here.
+  const std::span<char> room = stream_.descriptor().loop().scratch();
+  const IoResult got = tls_->read(room);
+  return {{room.data(), got.size}, got.error};
+}
+
+bool ProbeConnection::has_news() const { return stream_.may_have_more() || (tls_ && tls_->has_pending()); }
+
+bool ProbeConnection::is_silent() {
+  if (!stream_.is_open()) return false;
+  // News may be none of ours: TLS sends tickets and new keys on its own account.
+  if (!has_news() || receive_now().error == would_block) return true;
   close();
   return false;
 }
 
 void ProbeConnection::close() {
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();  // whoever waits on it goes on in here, and leaves the rest alone
+  tls_.reset();
+  session_.reset();
+}
+
+void ProbeConnection::expire() {
+  expired_ = true;
+  close();
+}
+
+void ProbeConnection::conclude_failure(const error_code& error) {
+  conclude(failure(error));
+  close();
 }
 
 ProbeResult ProbeConnection::failure(const error_code& error) const {
   ProbeResult result;
   result.outcome = own_fault(error) ? ProbeOutcome::not_made : ProbeOutcome::unhealthy;
+  const bool ended = error == asio::error::eof;
   if (expired_) {
     result.outcome = ProbeOutcome::unhealthy;
     result.reason = std::string("timed out ") + to_string(phase_);
-  } else if (error == boost::beast::http::error::end_of_stream || error == asio::error::eof) {
+  } else if (ended && phase_ == Phase::handshake) {
+    result.reason = "closed in the TLS handshake";
+  } else if (ended) {
     result.reason = "closed without an answer";
-  } else if (error == boost::beast::http::error::partial_message) {
+  } else if (error == beast::http::error::partial_message) {
     result.reason = "closed before the end of its answer";
+  } else if (error.category() == tls_category()) {
+    result.reason = "TLS: " + error.message();
   } else if (error.category() == boost::system::system_category()) {
     result.reason = std::string(to_string(phase_)) + ": " + error.message();
   } else {

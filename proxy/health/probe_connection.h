@@ -1,63 +1,104 @@
 #pragma once
 
-#include "conf/model.h"
+#include "conf/model_service.h"
+#include "proxy/health/answer_print.h"
 #include "proxy/health/probe_history.h"
+#include "proxy/net/stream.h"
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <cstddef>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace telltale::proxy {
 
-/// Probes run on the control thread's io_context and nowhere else: its own executor type spares the erased one's costs.
-using ProbeExecutor = boost::asio::io_context::executor_type;
-template <class T>
-using ProbeAwaitable = boost::asio::awaitable<T, ProbeExecutor>;
+struct ProbeTarget;
+struct ProbeTools;
+class TlsClient;
 
-/// The connection over which one target is probed, kept between probes if the probe likes. Whoever sets the deadline
-/// calls expire(): that closes the socket, and the probe comes to its end. Control thread only.
+/// What a probe keeps of its protocol between probes, beside the connection.
+struct ProbeSession {
+  virtual ~ProbeSession() = default;
+};
+
+/// The connection over which one target is probed, plain or TLS, kept between probes if the probe likes; and what the
+/// last probe came to. Whoever sets the deadline calls expire(): that closes the connection, and the probe comes to its
+/// end. It must stay where it is in memory. Control thread only.
 class ProbeConnection {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, ProbeExecutor>;
   /// For the reason of a probe that came to nothing.
-  enum class Phase : unsigned char { connect, send, receive };
+  enum class Phase : unsigned char { connect, handshake, send, receive };
 
-  explicit ProbeConnection(const ProbeExecutor& executor) : socket_(executor) {}
+  ProbeConnection();
+  ~ProbeConnection();
+  ProbeConnection(const ProbeConnection&) = delete;
+  ProbeConnection& operator=(const ProbeConnection&) = delete;
 
-  void begin() { expired_ = false, phase_ = Phase::connect; }
-  /// A fresh connection. Fails with operation_aborted once expired.
-  ProbeAwaitable<boost::system::error_code> open(const conf::Address& address);
+  void begin() { expired_ = asked_ = false, phase_ = Phase::connect; }
+  /// A fresh connection, with the PROXY header and the TLS handshake that the target asks for. False: it failed, and
+  /// result() says how.
+  Awaitable<bool> open(const ProbeTarget& target, ProbeTools& tools);
+  bool is_open() const { return stream_.is_open(); }
+  /// Something came that has not been received, or the peer has closed.
+  bool has_news() const;
   /// Whether the connection of an earlier probe is there and silent: closed by its peer, or with octets that nobody
   /// asked for, it is of no use, and is closed here.
-  bool reusable();
+  bool is_silent();
   void close();
-
-  void expire() { expired_ = true, close(); }
+  /// Closes, too.
+  void expire();
   bool expired() const { return expired_; }
-  void enter(Phase phase) { phase_ = phase; }
-  Socket& socket() { return socket_; }
 
-  /// The judgement of the last answer and a digest of that answer: most answers are the same as the one before, and
-  /// need not be read for their meaning again.
-  struct Remembered {
-    std::size_t digest = 0;
-    ProbeResult result;
-  };
-  Remembered& remembered() { return remembered_; }
+  /// All of it. operation_aborted once expired.
+  Awaitable<boost::system::error_code> send(std::string_view octets);
+  /// Asks what was asked before, if that may be done without more ado: over a kept plain connection that is silent,
+  /// where the last answer is one that can be told by its print. False: it was not done.
+  bool ask_again(std::string_view request);
+  /// The request is out already.
+  bool asked() const { return asked_; }
+  /// Then: the wait for the answer. Completion: void(error_code): operation_aborted when closed.
+  template <typename CompletionToken>
+  void async_answer(CompletionToken&& token) {
+    stream_.async_readable(std::forward<CompletionToken>(token));
+  }
+  /// Makes the octets received last the next ones to be received.
+  void put_back(std::string_view octets) { stream_.unread(octets); }
+  /// Some octets, valid until the next call or suspension. eof: the peer sends no more.
+  Awaitable<ReadResult> receive();
+  /// The same without a wait: would_block.
+  ReadResult receive_now();
 
-  /// The result of a probe that ended with `error` in the present phase.
-  ProbeResult failure(const boost::system::error_code& error) const;
+  /// Of the protocol; goes with the connection.
+  template <class Session>
+  Session* session() const {
+    return static_cast<Session*>(session_.get());
+  }
+  void set_session(std::unique_ptr<ProbeSession> session) { session_ = std::move(session); }
+
+  /// What the last probe came to.
+  const ProbeResult& result() const { return result_; }
+  void conclude(ProbeResult result, AnswerPrint print = {}) { result_ = std::move(result), print_ = print; }
+  /// The probe ended with `error` in the present phase. Closes.
+  void conclude_failure(const boost::system::error_code& error);
+  /// Whether this is the answer that result() was concluded from.
+  bool is_answered_as_before(std::string_view octets) const { return print_.is_of(octets); }
 
  private:
-  Socket socket_;
+  Awaitable<boost::system::error_code> connect(const ProbeTarget& target, ProbeTools& tools);
+  Awaitable<boost::system::error_code> shake_hands();
+  Awaitable<boost::system::error_code> wait(bool for_output);
+  ProbeResult failure(const boost::system::error_code& error) const;
+
+  Stream stream_;
+  std::unique_ptr<TlsClient> tls_;
+  std::unique_ptr<ProbeSession> session_;
   bool expired_ = false;
+  bool asked_ = false;
   Phase phase_ = Phase::connect;
-  Remembered remembered_;
+  AnswerPrint print_;
+  ProbeResult result_;
 };
 
 /// What goes before the first octet of a probe: nothing, or a PROXY header that says that we speak for ourselves, v2

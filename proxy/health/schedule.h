@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -7,14 +8,16 @@
 
 namespace telltale::proxy {
 
-/// When each of a fixed number of items is due next: one time an item, in one heap, so that ten thousand need one
-/// timer. Moving an item to a later time costs nothing until the old time comes. Pure: the time is given.
+/// When each of some items is due next: one time an item, in one heap, so that ten thousand need one timer. Moving an
+/// item to a later time costs nothing until the old time comes. Pure: the time is given.
 class Schedule {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  explicit Schedule(std::size_t items) : items_(items) {}
+  explicit Schedule(std::size_t items = 0) : items_(items) {}
 
+  /// Further items; an item that is not needed any more may be another one's, once cleared.
+  void grow(std::size_t items) { items_.resize(std::max(items, items_.size())); }
   /// Makes `item` due at `when` instead of whenever it was.
   void set(std::size_t item, Time when);
   void clear(std::size_t item) { items_[item].due = Time::max(); }

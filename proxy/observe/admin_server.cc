@@ -39,6 +39,7 @@ struct Page {
   http::status status = http::status::ok;
   std::string_view type = "text/plain; charset=utf-8";
   std::string body;
+  bool of_workers = false;  ///< says what workers do: see AdminSource::in_force
 };
 
 constexpr std::string_view index_html =
@@ -83,10 +84,10 @@ Page ready_page(const AdminSource& source, std::string_view query) {
 
 Page live_page(const AdminSource&, std::string_view) { return {.body = "live\n"}; }
 Page metrics_page(const AdminSource& source, std::string_view) {
-  return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = source.metrics()};
+  return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = source.metrics(), .of_workers = true};
 }
 Page services_page(const AdminSource& source, std::string_view) {
-  return {.type = "application/json", .body = source.services()};
+  return {.type = "application/json", .body = source.services(), .of_workers = true};
 }
 Page index_page(const AdminSource&, std::string_view) {
   return {.type = "text/html; charset=utf-8", .body = std::string(index_html)};
@@ -100,17 +101,29 @@ constexpr struct {
     {"/readyz", ready_page}, {"/metrics", metrics_page}, {"/services", services_page},
 };
 
-/// A page that others have to be asked for: it may be long in coming, and never come when the process ends.
-struct PendingPage {
-  PendingPage(const asio::any_io_executor& executor, std::chrono::milliseconds timeout) : came(executor, timeout) {}
+/// What workers have to be asked for: it may be long in coming, and never come when the process ends.
+struct PendingAnswer {
+  PendingAnswer(const asio::any_io_executor& executor, std::chrono::milliseconds timeout) : came(executor, timeout) {}
   asio::steady_timer came;
   std::optional<std::string> text;
 };
 
+asio::awaitable<void> in_force(const AdminSource& source) {
+  if (!source.in_force) co_return;
+  const auto executor = co_await asio::this_coro::executor;
+  const auto pending = std::make_shared<PendingAnswer>(executor, source.workers_timeout);
+  source.in_force([pending] {
+    pending->text.emplace();
+    pending->came.cancel();
+  });
+  error_code error;
+  if (!pending->text) co_await pending->came.async_wait(asio::redirect_error(asio::use_awaitable, error));
+}
+
 asio::awaitable<Page> explain_page(const AdminSource& source, const ExplainQuery& query) {
   Page page{.type = query.as_text ? "text/plain; charset=utf-8" : "application/json", .body = {}};
   const auto executor = co_await asio::this_coro::executor;
-  const auto pending = std::make_shared<PendingPage>(executor, source.explain_timeout);
+  const auto pending = std::make_shared<PendingAnswer>(executor, source.workers_timeout);
   source.explain(query, [pending](std::string text) {
     pending->text = std::move(text);
     pending->came.cancel();
@@ -229,7 +242,11 @@ class AdminServer::Impl : public std::enable_shared_from_this<Impl> {
       } else {
         page = answer(self->source_, parser.get(), self->check_host_);
         const auto query = explain_query(self->source_, parser.get(), *page);
-        if (query) page = co_await explain_page(self->source_, *query);
+        if (query) {
+          page = co_await explain_page(self->source_, *query);
+        } else if (page->of_workers) {
+          co_await in_force(self->source_);
+        }
         if (self->server_->stopped()) co_return;
       }
       keep_alive = !error && parser.keep_alive();

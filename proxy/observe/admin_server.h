@@ -28,7 +28,11 @@ struct AdminSource {
   /// /explain: hands the page to `done`, later, on the control thread; an empty one when there is no such request. May
   /// be empty: nothing is recorded.
   std::function<void(const ExplainQuery& query, std::function<void(std::string page)> done)> explain;
-  std::chrono::milliseconds explain_timeout = std::chrono::seconds(2);  ///< 503 when the page has not come by then
+  /// Calls `done` once every worker does what the other pages say now: whoever reads that an endpoint is out may rely
+  /// on it. They are answered then. May be empty.
+  std::function<void(std::function<void()> done)> in_force;
+  /// How long workers are waited for: without their answer /explain is 503, the others are answered all the same.
+  std::chrono::milliseconds workers_timeout = std::chrono::seconds(2);
 };
 
 /// /livez, /readyz (`?verbose` lists the checks as Kubernetes' does), /healthz (as /livez), /metrics, /services,

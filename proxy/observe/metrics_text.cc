@@ -203,7 +203,7 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
       {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries,
        "Further tries of requests, on another endpoint where there is one."},
       {"telltale_retries_active", Kind::gauge, &ServiceMetrics::retries_active,
-       "Requests in flight that are tried again."},
+       "Requests in flight that are tried again after something was sent: those of the budget."},
       {"telltale_no_endpoint_total", Kind::counter, &ServiceMetrics::no_endpoint,
        "Requests answered 503 because no endpoint was ready."},
   }};
@@ -272,7 +272,8 @@ void write_access_log(PrometheusWriter& writer, Workers workers) {
 }  // namespace
 
 std::string render_metrics(Workers workers, std::span<const std::string> listener_names, Services services,
-                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses) {
+                           std::span<const SourceLoss> source_loss, std::span<const ServiceStatus> statuses,
+                           const DiscoveryCounts& discovery) {
   PrometheusWriter writer;
   writer.family("telltale_build_info", "gauge", "1; the label says which version runs.");
   writer.sample({{"version", TELLTALE_VERSION}}, 1);
@@ -288,6 +289,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_failures(writer, rows);
   write_circuit_breakers(writer, services);
   write_states(writer, services, statuses);
+  write_discovery(writer, discovery);
   write_access_log(writer, workers);
   return writer.take();
 }

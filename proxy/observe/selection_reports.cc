@@ -2,7 +2,8 @@
 
 namespace telltale::proxy {
 
-SelectionReports::SelectionReports(std::size_t items, Time now) : items_(items), held_back_(items) {
+SelectionReports::SelectionReports(std::size_t items, Time now) : items_(items) {
+  held_back_.grow(items);
   for (Item& item : items_) item.window_ends = now + settling;
 }
 
@@ -45,10 +46,10 @@ std::string selection_text(std::string_view which, SelectionReason reason, std::
       text += ": panic: no endpoint is known to be healthy: requests go to those of which nothing is known";
       break;
     case SelectionReason::no_endpoint:
-      text += ": no endpoint may be chosen: every request gets 503";
+      text += ": no endpoint may be chosen: requests get 503, TCP connections are refused";
       break;
     case SelectionReason::no_local_endpoint:
-      text += ": no endpoint of this node may be chosen, and its policy is local: every request gets 503";
+      text += ": no endpoint of this node may be chosen, and its policy is local: requests get 503, TCP connections are refused";
       break;
   }
   text.append(" (").append(states.empty() ? "it has none" : states).append(")");

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "proxy/discovery/status.h"
 #include "proxy/upstream/selection.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace telltale::proxy {
 
@@ -16,6 +18,7 @@ struct ServiceStatus {
   };
   std::array<Selection, traffic_kinds> selections;  ///< by TrafficKind
   std::uint64_t ejections = 0;                      ///< so far
+  std::optional<DiscoveryStatus> discovery;         ///< nullopt: all of it is in the configuration
 };
 
 }  // namespace telltale::proxy

@@ -44,6 +44,36 @@ json::object render(const ServiceStatus::Selection& selection) {
   return {{"reason", text(to_string(selection.reason))}, {"eligible", selection.eligible}};
 }
 
+json::object render(const NameStatus& name) {
+  json::array addresses;
+  for (const auto& each : name.addresses) addresses.push_back(text(each));
+  return {{"name", text(name.name.name)},
+          {"kind", name.name.kind == conf::DnsName::Kind::srv ? "srv" : "address"},
+          {"state", text(to_string(name.state))},
+          {"since", time(name.since)},
+          {"addresses", std::move(addresses)},
+          {"answered", name.answered ? time(*name.answered) : nullptr},
+          {"ttl_seconds", name.answered ? json::value(std::chrono::duration<double>(name.ttl).count()) : nullptr},
+          {"next", name.next ? time(*name.next) : nullptr},
+          {"error", name.error.empty() ? json::value(nullptr) : text(name.error)}};
+}
+
+/// null where all of it is in the configuration.
+json::value render(const std::optional<DiscoveryStatus>& discovery) {
+  if (!discovery) return nullptr;
+  json::array names;
+  for (const auto& name : discovery->names) names.push_back(render(name));
+  json::object out{{"names", std::move(names)}, {"file", nullptr}};
+  if (const auto& file = discovery->file) {
+    out["file"] = json::object{{"path", text(file->path)},
+                               {"loaded", time(file->loaded)},
+                               {"nodes", file->nodes},
+                               {"endpoints", file->endpoints},
+                               {"problems", file->problems.empty() ? json::value(nullptr) : text(file->problems)}};
+  }
+  return out;
+}
+
 json::object render(const Node& node) {
   return {{"name", text(node.name)},
           {"address", text(node.host)},
@@ -81,6 +111,7 @@ json::object render(const Service& service, const ServiceStatus* status) {
     out["selection"] =
         json::object{{"external", render(status->selections[0])}, {"internal", render(status->selections[1])}};
     out["ejections"] = status->ejections;
+    out["discovery"] = render(status->discovery);
   }
   out["nodes"] = std::move(nodes);
   out["endpoints"] = std::move(endpoints);

@@ -95,4 +95,21 @@ void write_states(PrometheusWriter& writer, Services services, Statuses statuses
   write_ejections(writer, services, statuses);
 }
 
+void write_discovery(PrometheusWriter& writer, const DiscoveryCounts& counts) {
+  writer.family("telltale_dns_lookups_total", "counter", "Names looked up; a failure if any part of it failed.");
+  for (std::size_t i = 0; i < counts.lookups.size(); ++i) {
+    writer.sample({{"result", to_string(static_cast<LookupOutcome>(i))}}, counts.lookups[i]);
+  }
+  writer.family("telltale_dns_names", "gauge", "Names that are followed, by what is known of them.");
+  for (std::size_t i = 0; i < counts.names.size(); ++i) {
+    writer.gauge({{"state", to_string(static_cast<NameState>(i))}}, counts.names[i]);
+  }
+  writer.family("telltale_endpoints_file_loads_total", "counter", "Endpoints files read because they changed.");
+  writer.sample({{"result", "loaded"}}, counts.files_loaded);
+  writer.sample({{"result", "refused"}}, counts.files_refused);
+  writer.family("telltale_endpoints_files_not_in_force", "gauge",
+                "Endpoints files that are wrong as they are now: the last good list is in force.");
+  writer.gauge({}, counts.files_not_in_force);
+}
+
 }  // namespace telltale::proxy

@@ -14,4 +14,7 @@ namespace telltale::proxy {
 void write_states(PrometheusWriter& writer, std::span<const std::shared_ptr<Service>> services,
                   std::span<const ServiceStatus> statuses);
 
+/// The part that says how they are found.
+void write_discovery(PrometheusWriter& writer, const DiscoveryCounts& counts);
+
 }  // namespace telltale::proxy

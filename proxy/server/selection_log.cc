@@ -4,15 +4,12 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-bool tells_traffic_apart(const conf::Service& conf) {
-  return conf.internal_traffic_policy != conf.external_traffic_policy;
-}
 
 /// `2 unhealthy, 1 draining`; empty: there are no endpoints.
 std::string states_text(const EndpointSet& set) {
@@ -34,16 +31,19 @@ spdlog::level::level_enum level_of(SelectionReason reason) {
 
 }  // namespace
 
-SelectionLog::SelectionLog(boost::asio::io_context& io, const Directory& directory)
-    : directory_(directory), reports_(directory.services().size() * traffic_kinds, SteadyClock::now()), timer_(io) {}
+SelectionLog::SelectionLog(boost::asio::io_context& io, const Directory& directory, ServedTraffic served)
+    : directory_(directory),
+      served_(std::move(served)),
+      reports_(directory.services().size() * traffic_kinds, SteadyClock::now()),
+      timer_(io) {}
 
 void SelectionLog::published(std::size_t service) {
   const auto now = SteadyClock::now();
   const auto next = reports_.next();
   for (std::size_t kind = 0; kind < traffic_kinds; ++kind) {
     const std::size_t item = service * traffic_kinds + kind;
+    if (!served_[service][kind]) continue;
     if (reports_.changed(item, directory_.reason(service, static_cast<TrafficKind>(kind)), now)) say(item);
-    if (!tells_traffic_apart(directory_.services()[service]->conf())) break;
   }
   if (reports_.next() != next) arm();
 }
@@ -58,7 +58,7 @@ void SelectionLog::say(std::size_t item) const {
   const auto traffic = static_cast<TrafficKind>(item % traffic_kinds);
   const SelectionReason reason = directory_.reason(service.index(), traffic);
   std::string which = "service " + service.name();
-  if (tells_traffic_apart(service.conf())) {
+  if (served_[service.index()][0] && served_[service.index()][1]) {
     which += traffic == TrafficKind::external ? ", external traffic" : ", internal traffic";
   }
   spdlog::log(level_of(reason), "{}", selection_text(which, reason, states_text(service.set())));

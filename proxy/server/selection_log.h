@@ -1,6 +1,7 @@
 #pragma once
 
 #include "proxy/observe/selection_reports.h"
+#include "proxy/server/service_health.h"
 #include "proxy/upstream/directory.h"
 
 #include <boost/asio/io_context.hpp>
@@ -12,7 +13,8 @@ namespace telltale::proxy {
 /// choose, and when that is over. Control thread only.
 class SelectionLog {
  public:
-  SelectionLog(boost::asio::io_context& io, const Directory& directory);
+  /// Says nothing of traffic that is not served.
+  SelectionLog(boost::asio::io_context& io, const Directory& directory, ServedTraffic served);
   /// After each publication of the service, and once before.
   void published(std::size_t service);
   void stop();
@@ -22,6 +24,7 @@ class SelectionLog {
   void arm();
 
   const Directory& directory_;
+  ServedTraffic served_;
   SelectionReports reports_;  // item: service * traffic_kinds + TrafficKind
   boost::asio::steady_timer timer_;
   bool stopped_ = false;

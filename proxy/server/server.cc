@@ -1,11 +1,9 @@
 #include "proxy/server/server.h"
 
 #include "conf/apply_ranges.h"
-#include "proxy/explain/live.h"
 #include "proxy/net/gateways.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/observe/log.h"
-#include "proxy/observe/metrics_text.h"
 #include "proxy/server/gather.h"
 #include "proxy/server/service_health.h"
 
@@ -17,7 +15,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
-#include <iterator>
 #include <signal.h>
 #include <system_error>
 #include <thread>
@@ -25,7 +22,8 @@
 namespace telltale::proxy {
 namespace {
 
-constexpr std::chrono::seconds source_interval{5};
+/// A name that nobody answers for must not keep the rest from being served.
+constexpr std::chrono::seconds max_wait_for_names{5};
 
 /// Who may connect to the listener without being a client: see source_loss.h.
 std::unordered_set<net::IpAddress> infrastructure_of(const conf::Model& model, const conf::Listener& listener,
@@ -111,15 +109,23 @@ void Server::build_services() {
   for (const auto& conf : model_->services) services.push_back(std::make_shared<Service>(conf, services.size()));
   directory_ = std::make_unique<Directory>(control_, services, Location{model_->node_name, model_->zone},
                                            worker_count(*model_), random_64());
+  discovery_ = std::make_unique<Discovery>(
+      control_, model_->dns, model_->services,
+      [this](std::size_t service, Members members) { use_members(service, std::move(members)); });
   for (const auto& service : services) {
-    directory_->begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
+    const std::size_t i = service->index();
+    directory_->begin_with(
+        i, discovery_->follows(i) ? discovery_->initial(i) : Members{service->conf().nodes, service->conf().endpoints});
   }
   directory_->on_publish([this](std::size_t service) { service_published(service); });
-  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_);
+  served_ = served_traffic(*model_);
+  selection_log_ = std::make_unique<SelectionLog>(control_, *directory_, served_);
   ejector_ = std::make_shared<Ejector>(control_, services, directory_->location(),
                                        [this](std::size_t service) { directory_->refresh(service); });
   HealthChecker::Options options;
-  options.on_probe = [this](const ProbeTarget& target, const ProbeResult& result) { ejector_->probed(target, result); };
+  options.on_success = [this](const ProbeTarget& target, std::chrono::steady_clock::time_point began) {
+    ejector_->succeeded(target, began);
+  };
   options.on_affected = [this](const std::vector<std::size_t>& affected) {
     for (const std::size_t service : affected) directory_->refresh(service);
   };
@@ -212,85 +218,16 @@ void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, s
   }
 }
 
-void Server::start_admin() {
-  if (!model_->admin.listen) return;
-  AdminSource source{
-      .ready = [this] { return ready(); },
-      .metrics = [this] { return metrics_text(); },
-      .services = [this] { return render_services(snapshot_->services, service_statuses(*directory_, *ejector_)); },
-      .explain = {}};
-  if (model_->admin.explain_requests > 0) {
-    source.explain = [this](const ExplainQuery& query, std::function<void(std::string)> done) {
-      explain(query, std::move(done));
-    };
-  }
-  admin_ = std::make_unique<AdminServer>(control_, *model_->admin.listen, std::move(source));
-  spdlog::info("admin on {}", admin_->local_address().to_string());
-}
-
-std::vector<ReadyCheck> Server::ready() const {
-  return ready_checks(*directory_, {.workers = workers_.size(),
-                                    .workers_running = counts_.workers_running.load(std::memory_order_relaxed),
-                                    .draining = phase_ != Phase::serving});
+/// Who serves for it has changed, or is known for the first time.
+void Server::use_members(std::size_t service, Members members) {
+  directory_->use(service, std::move(members));
+  checker_->update(directory_->probe_targets());
 }
 
 /// Who may be chosen for it was found out anew.
 void Server::service_published(std::size_t service) {
   health_ports_->set_local_endpoints(service, local_endpoints(*directory_, service));
   selection_log_->published(service);
-}
-
-std::string Server::metrics_text() const {
-  std::vector<WorkerMetrics*> metrics;
-  metrics.reserve(workers_.size());
-  for (const auto& worker : workers_) metrics.push_back(&worker->metrics());
-  std::vector<std::string> names;
-  names.reserve(model_->listeners.size());
-  for (const auto& listener : model_->listeners) names.push_back(listener.name);
-  std::vector<SourceLoss> source_loss;
-  source_loss.reserve(source_loss_.size());
-  for (const auto& detector : source_loss_) source_loss.push_back(detector.suspected());
-  return render_metrics(metrics, names, snapshot_->services, source_loss, service_statuses(*directory_, *ejector_));
-}
-
-void Server::explain(const ExplainQuery& query, std::function<void(std::string)> done) {
-  using Records = std::vector<RecordedRequest>;
-  gather<Records>(
-      control_, workers_,
-      [query](WorkerContext& worker) {
-        return query.id ? worker.recorder->find(query.id->high, query.id->low) : worker.recorder->last(query.last);
-      },
-      [query, done = std::move(done)](std::vector<Records> by_worker) {
-        Records all;
-        for (Records& each : by_worker) std::ranges::move(each, std::back_inserter(all));
-        done(render_recorded(std::move(all), query));
-      });
-}
-
-void Server::watch_sources() {
-  source_timer_.expires_after(source_interval);
-  source_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    gather<std::vector<SourceCounts>>(
-        control_, workers_,
-        [](WorkerContext& worker) {
-          std::vector<SourceCounts> taken = worker.sources;
-          for (auto& each : worker.sources) each.clear();
-          return taken;
-        },
-        [this](const std::vector<std::vector<SourceCounts>>& by_worker) { judge_sources(by_worker); });
-    watch_sources();
-  });
-}
-
-void Server::judge_sources(const std::vector<std::vector<SourceCounts>>& by_worker) {
-  const auto now = SourceLossDetector::Clock::now();
-  for (std::size_t i = 0; i < source_loss_.size(); ++i) {
-    SourceCounts all;
-    for (const auto& counts : by_worker) all.merge(counts[i]);
-    const std::string warning = source_loss_[i].add(model_->listeners[i].name, all, now);
-    if (!warning.empty()) spdlog::warn("{}", warning);
-  }
 }
 
 void Server::run() {
@@ -300,14 +237,29 @@ void Server::run() {
   ejector_->start();
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
-  for (auto& worker : workers_) worker->start();
-  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   wait_for_signal();
-  watch_sources();
-  spdlog::info("ready: {} workers", workers_.size());
+  timer_.expires_after(max_wait_for_names);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) serve();
+  });
+  discovery_->start([this] { serve(); });
   control_.run();
   for (auto& worker : workers_) worker->join();
   block_signals();
+}
+
+/// Whoever connected until now has waited in the queue of the listening socket.
+void Server::serve() {
+  if (phase_ != Phase::starting) return;
+  phase_ = Phase::serving;
+  timer_.cancel();
+  for (auto& worker : workers_) worker->start();
+  key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  watch_sources();
+  after_posted(control_, workers_, [this] {
+    health_ports_->set_proxy_healthy(phase_ == Phase::serving);
+    spdlog::info("ready: {} workers", workers_.size());
+  });
 }
 
 void Server::wait_for_signal() {
@@ -338,7 +290,7 @@ void Server::on_signal(int signal) {
 /// what comes.
 void Server::drain() {
   phase_ = Phase::draining;
-  health_ports_->drain();
+  health_ports_->set_proxy_healthy(false);
   spdlog::info("draining: ready answers 503, listening for {} ms more", model_->drain.delay.count());
   for (auto& worker : workers_) worker->begin_drain();
   timer_.expires_after(model_->drain.delay);
@@ -349,7 +301,7 @@ void Server::drain() {
 
 void Server::close_listeners() {
   phase_ = Phase::closing;
-  health_ports_->drain();
+  health_ports_->set_proxy_healthy(false);
   busy_workers_ = workers_.size();
   timer_.expires_after(model_->drain.grace);
   timer_.async_wait([this](boost::system::error_code error) {
@@ -375,6 +327,7 @@ void Server::stop() {
   timer_.cancel();
   source_timer_.cancel();
   signals_.cancel();
+  discovery_->stop();
   checker_->stop();
   ejector_->stop();
   directory_->stop();

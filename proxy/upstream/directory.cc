@@ -27,9 +27,10 @@ Directory::Directory(boost::asio::io_context& io, std::vector<std::shared_ptr<Se
     : sets_(std::move(services)),
       location_(std::move(location)),
       timer_(io),
-      schedule_(sets_.services().size()),
+      waits_(sets_.services().size()),
       not_before_(sets_.services().size()),
       chosen_(sets_.services().size()) {
+  schedule_.grow(sets_.services().size());
   for (std::size_t i = 0; i < workers; ++i) seeds_.push_back(seed + i);
 }
 
@@ -94,14 +95,22 @@ void Directory::use(std::size_t service, Members members) {
 void Directory::refresh(std::size_t service) {
   if (stopped_ || publish_ == nullptr) return;
   if (SteadyClock::now() >= not_before_[service]) return publish(service);
+  waits_[service] = true;
   schedule_.set(service, not_before_[service]);
   arm();
+}
+
+void Directory::publish_waiting() {
+  for (std::size_t service = 0; service < waits_.size(); ++service) {
+    if (waits_[service]) publish(service);
+  }
 }
 
 void Directory::publish(std::size_t service) {
   if (stopped_ || publish_ == nullptr) return;
   const auto began = SteadyClock::now();
   schedule_.clear(service);
+  waits_[service] = false;
   auto updates = make_updates(service);
   for (std::size_t worker = 0; worker < updates.size(); ++worker) {
     publish_(worker, service, std::move(updates[worker]));

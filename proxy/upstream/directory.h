@@ -42,6 +42,9 @@ class Directory {
   /// call, unless it is costly and was done a moment ago: then soon.
   void refresh(std::size_t service);
 
+  /// Publishes now what waits for its time.
+  void publish_waiting();
+
   const std::vector<std::shared_ptr<Service>>& services() const { return sets_.services(); }
   std::vector<ProbeTarget> probe_targets() const { return sets_.probe_targets(); }
   /// Of the last publication.
@@ -77,6 +80,7 @@ class Directory {
   std::function<void(std::size_t)> on_publish_;
   boost::asio::steady_timer timer_;
   Schedule schedule_;                                      // of services that are to be published
+  std::vector<bool> waits_;  // by service: changed, and not published yet
   std::vector<SteadyClock::time_point> not_before_;        // by service
   std::vector<std::array<Chosen, traffic_kinds>> chosen_;  // by service
   bool stopped_ = false;

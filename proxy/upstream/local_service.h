@@ -48,7 +48,6 @@ class RetryPermit {
   RetryPermit(const RetryPermit&) = delete;
   RetryPermit& operator=(const RetryPermit&) = delete;
   ~RetryPermit() { release(); }
-  explicit operator bool() const { return active_ != nullptr; }
   void release() {
     if (active_ != nullptr) std::exchange(active_, nullptr)->sub();
     shared_.release();
@@ -97,8 +96,11 @@ class LocalService {
     const std::uint32_t limit = conf().circuit_breakers.max_requests;
     return limit == 0 || permit.take(service_->breaker().requests, limit);
   }
-  /// One more retry in flight, as long as `permit` lasts.
-  RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries);
+  enum class Sent : bool { nothing, something };
+  /// One more retry in flight, as long as `permit` lasts; `sent`: in the try before. Where that was nothing no backend
+  /// is asked twice, so the budget is not asked either: else a service of which one backend in two refuses connections
+  /// would fail requests that the other could serve. max_retries counts all.
+  RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries, Sent sent);
   enum class Reuse : bool { allowed, forbidden };
   /// An idle connection of that identity; or a new one, whose stream the caller opens. nullptr: there is no room for
   /// one: leave() the endpoint, wait(), then enter() again.

@@ -2,7 +2,9 @@
 // It reads no more of a request than it needs: the end of the head, the path, and whether the connection goes on.
 //
 //   backend PORT      listens on 127.0.0.1:PORT
+//   backend PORT lo   listens on that port of every address of the loopback interface, 127.0.0.0/8
 //   GET /128 /64k /1m a body of that size
+//   GET /healthz      what kube-proxy says of a node with one endpoint, with the present time in its Date
 //   GET /seen         the request head as it arrived, so that the harness can see what a proxy told us
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { kMaxHead = 16384, kEvents = 512 };
@@ -28,6 +31,7 @@ struct answer {
 };
 static struct answer answers[] = {{"/128 ", 128, 0, 0}, {"/64k ", 64 << 10, 0, 0}, {"/1m ", 1 << 20, 0, 0}};
 static struct answer not_found = {"", 0, 0, 0};
+static struct answer healthz = {"/healthz ", 0, 0, 0};
 
 struct connection {
   int fd;
@@ -59,6 +63,28 @@ static void prepare(struct answer* answer, const char* status) {
   memset(answer->octets + head_bytes, 'x', answer->body_bytes);
 }
 
+static const struct answer* current_healthz(void) {
+  static char octets[512];
+  static time_t of;
+  const time_t now = time(NULL);
+  if (now != of) {
+    const char* body =
+        "{\n\t\"service\": {\n\t\t\"namespace\": \"default\",\n\t\t\"name\": \"loadbalancer\"\n\t},\n"
+        "\t\"localEndpoints\": 1,\n\t\"serviceProxyHealthy\": true\n}";
+    char date[64];
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+    const int length =
+        snprintf(octets, sizeof octets,
+                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
+                 "X-Load-Balancing-Endpoint-Weight: 1\r\nDate: %s\r\nContent-Length: %zu\r\n\r\n%s",
+                 date, strlen(body), body);
+    healthz.octets = octets;
+    healthz.length = (size_t)length;
+    of = now;
+  }
+  return &healthz;
+}
+
 static void answer_with_head(struct connection* c, size_t head_bytes) {
   c->owned = malloc(head_bytes + 128);
   if (!c->owned) die("malloc");
@@ -82,6 +108,7 @@ static void choose(struct connection* c, size_t head_bytes) {
   const struct answer* chosen = &not_found;
   for (size_t i = 0; i < sizeof answers / sizeof *answers; ++i)
     if (strncmp(path, answers[i].path, strlen(answers[i].path)) == 0) chosen = &answers[i];
+  if (strncmp(path, healthz.path, strlen(healthz.path)) == 0) chosen = current_healthz();
   c->out = chosen->octets;
   c->out_left = chosen->length;
 }
@@ -155,15 +182,18 @@ static void accept_all(int listener) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 2) return fprintf(stderr, "usage: %s PORT\n", argv[0]), 64;
+  const bool everywhere = argc == 3 && strcmp(argv[2], "lo") == 0;
+  if (argc != 2 && !everywhere) return fprintf(stderr, "usage: %s PORT [lo]\n", argv[0]), 64;
   for (size_t i = 0; i < sizeof answers / sizeof *answers; ++i) prepare(&answers[i], "200 OK");
   prepare(&not_found, "404 Not Found");
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   const int on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons((unsigned short)atoi(argv[1])),
+                                .sin_addr = {htonl(everywhere ? INADDR_ANY : INADDR_LOOPBACK)}};
+  if (everywhere && setsockopt(listener, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo")) die("SO_BINDTODEVICE");
   if (bind(listener, (struct sockaddr*)&address, sizeof address) || listen(listener, 4096)) die("listen");
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

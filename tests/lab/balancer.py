@@ -1,4 +1,4 @@
-"""Configurations of Telltale as the load balancer at the VIP, as scenes use and show them."""
+"""Configurations of Telltale, and HAProxy, as the load balancer at the VIP, as scenes use and show them."""
 
 import textwrap
 
@@ -21,6 +21,17 @@ _SERVICE = """
       - {{ name: node1, address: 10.240.0.3 }}
       - {{ name: node2, address: 10.240.0.5 }}
     health: {{ http: /healthz, port: {health_port}, interval: 1s, timeout: 500ms }}
+"""
+
+# HAProxy in the same place.
+HAPROXY = f"""
+frontend vip
+  bind {VIP}:80
+  default_backend nodes
+backend nodes
+  option httpchk GET /healthz
+  server node1 10.240.0.3:30080 send-proxy-v2 check port 32122 inter 1s fall 1 rise 1
+  server node2 10.240.0.5:30080 send-proxy-v2 check port 32122 inter 1s fall 1 rise 1
 """
 
 

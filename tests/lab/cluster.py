@@ -27,6 +27,7 @@ class Service:
     load_balancer_ip: str = ""
     external_traffic_policy: str = "Cluster"
     internal_traffic_policy: str = "Cluster"
+    session_affinity: str = "None"
     health_check_node_port: int = 0
     namespace: str = "default"
     endpoints: list = dataclasses.field(default_factory=list)

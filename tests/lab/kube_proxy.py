@@ -10,6 +10,7 @@ nftables rules in the shape of its nftables mode. IPv4 and TCP.
 | the same, `Local`, from a pod | as for its ClusterIP: it never leaves the node for the load balancer |
 | the same, `Local`, from the node itself | the same, masqueraded |
 | a pod to itself through a service | masqueraded (hairpin) |
+| `sessionAffinity: ClientIP` | the endpoint that this source had before, for three hours, while it is one |
 | a service without any endpoint | rejected: connection refused |
 """
 
@@ -72,16 +73,36 @@ def _external(service, node) -> list:
     return out
 
 
+def _has_affinity(service) -> bool:
+    return service.session_affinity == "ClientIP"
+
+
 def _spread(service, endpoints) -> list:
-    """To one of the endpoints, at random."""
+    """To the endpoint that the source had, if it had one and there is affinity, else to one of them at random."""
     if not endpoints:
         return []
+    had = [f"ip saddr @{_set_name(service, e)} goto {_endpoint_name(service, e)}" for e in endpoints]
     targets = ", ".join(f"{i} : goto {_endpoint_name(service, e)}" for i, e in enumerate(endpoints))
-    return [f"numgen random mod {len(endpoints)} vmap {{ {targets} }}"]
+    return [*(had if _has_affinity(service) else []), f"numgen random mod {len(endpoints)} vmap {{ {targets} }}"]
 
 
 def _endpoint_name(service, endpoint) -> str:
     return f"endpoint-{service.name}-{endpoint.address}"
+
+
+def _set_name(service, endpoint) -> str:
+    return f"affinity-{service.name}-{endpoint.address}"
+
+
+def _endpoint(service, endpoint) -> list:
+    """What leads to an endpoint: its chain, and the set of the sources that had it."""
+    chain = [f"ip saddr {endpoint.address} jump mark-for-masquerade",
+             f"meta l4proto tcp dnat to {endpoint.address}:{endpoint.port}"]
+    if not _has_affinity(service):
+        return [_chain(_endpoint_name(service, endpoint), chain)]
+    name = _set_name(service, endpoint)
+    sources = f"  set {name} {{\n    type ipv4_addr; flags dynamic,timeout; timeout 10800s;\n  }}"
+    return [sources, _chain(_endpoint_name(service, endpoint), [f"update @{name} {{ ip saddr }}", *chain])]
 
 
 def _service_chains(service, node) -> list:
@@ -100,9 +121,7 @@ def _service_chains(service, node) -> list:
         external = ["jump mark-for-masquerade", f"goto service-{name}"]
     chains.append(_chain(f"external-{name}", external))
     for endpoint in {e.address: e for e in everywhere + here}.values():
-        chains.append(_chain(_endpoint_name(service, endpoint),
-                             [f"ip saddr {endpoint.address} jump mark-for-masquerade",
-                              f"meta l4proto tcp dnat to {endpoint.address}:{endpoint.port}"]))
+        chains += _endpoint(service, endpoint)
     return chains
 
 

@@ -1,15 +1,24 @@
 """What the scenes about faults and rollouts have in common: Telltale at the VIP, an nginx on each node, and load."""
 
+import textwrap
+
 from scene import Scene
 import balancer
 from support import wait_until
 from topology import CLIENT, VIP
 
+TIMEOUTS = "timeouts: { connect: 300ms, response: 1s }"
+# All that a GET lets a proxy do; then whoever fails is left alone. One node of two is half of the requests, all of which
+# may have to go out again: more than the 20 % of the budget, or 3 at once in a worker, that there are by default.
+RESILIENT = f"""{TIMEOUTS}
+retries: {{ attempts: 2, on: [connect_failure, reset, timeout], per_try_timeout: 500ms, budget: 100 }}
+ejection: {{ failures: 3, time: 1s }}"""
+
 
 class Pair(Scene):
     policy = "Local"
     health_port = 32122
-    more = "timeouts: { connect: 300ms, response: 1s }"  # YAML of the service
+    more = TIMEOUTS  # YAML of the service
     listener = ""  # YAML of the listener
 
     def setUp(self):
@@ -30,6 +39,9 @@ class Pair(Scene):
     def metric(self, name, **labels) -> float:
         with self.lab.hosts["lb1"]:
             return self.proxy.metrics().sum(name, **labels)
+
+    def more_as_shown(self) -> str:
+        return textwrap.indent(self.more, "    ")
 
     def url(self) -> str:
         return f"http://{VIP}/"

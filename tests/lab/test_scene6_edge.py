@@ -20,16 +20,6 @@ services:
     endpoints: ["{cluster_ip}:80"]
 """
 
-_HAPROXY = f"""
-frontend vip
-  bind {VIP}:80
-  default_backend nodes
-backend nodes
-  option httpchk GET /healthz
-  server node1 10.240.0.3:30080 send-proxy-v2 check port 32122 inter 1s fall 1 rise 1
-  server node2 10.240.0.5:30080 send-proxy-v2 check port 32122 inter 1s fall 1 rise 1
-"""
-
 ASK = f"for i in $(seq 10); do curl -s {VIP} | grep -E '^(client_address|x-forwarded-for)'; done | sort -u"
 THROUGH_THE_EDGES = f"client_address=10.180.1.10\nclient_address=10.180.2.10\nx-forwarded-for={CLIENT}\n"
 
@@ -66,9 +56,9 @@ class Edge(Scene):
         self.start()
         self.lab.vip_on("lb2")
         self.lab.vip_via("lb2")
-        self.haproxy("lb2", _HAPROXY, VIP, 80)
+        self.haproxy("lb2", balancer.HAPROXY, VIP, 80)
         with self.page("edge-behind-haproxy") as page:
-            page.file("lb2", "haproxy.cfg", _HAPROXY)
+            page.file("lb2", "haproxy.cfg", balancer.HAPROXY)
             self.assertEqual(page.run("client", ASK), THROUGH_THE_EDGES)
 
     def test_a_pod_that_calls_the_load_balancer(self):
@@ -94,7 +84,7 @@ class Edge(Scene):
         self.start()
         for name in LOAD_BALANCERS:
             self.lab.vip_on(name)
-        self.haproxy("lb2", _HAPROXY, VIP, 80)
+        self.haproxy("lb2", balancer.HAPROXY, VIP, 80)
         proxy = self.telltale("lb1", balancer.at_the_vip(balancer.service("app", propagate="{ proxy_protocol: v2 }")))
         with self.lab.hosts["lb1"]:
             proxy.wait_states(node1="healthy", node2="healthy")

@@ -1,7 +1,7 @@
 """Scene 7, changes under load: the endpoint moves to the other node; pods are replaced one by one."""
 
 from scene import main
-from pairs import Pair
+from pairs import RESILIENT, Pair
 from support import wait_until
 
 CONNECTIONS = 8
@@ -35,22 +35,43 @@ class Moving(Pair):
             page.note(f"{outcome.requests} requests answered, {outcome.failures} failed; the last one came to node1 "
                       f"{max(last, 0):.2f} s after its pod began to terminate")
 
-    def test_without_grace(self):
-        """The same, but the old pod is killed, and only then the cluster learns of it. What nginx had begun is lost."""
-        pods, service = self.pods, self.service
+
+class WithoutGrace(Pair):
+    """The pod is killed, and only then the cluster learns of it."""
+
+    def kill(self):
         load = self.load(self.url(), connections=CONNECTIONS)
         self.wait_served(*self.apps.values())
-        pods["node1"].kill()
-        service.endpoints[:] = [pods["node2"].endpoint()]
+        self.pods["node1"].kill()
+        self.service.endpoints[:] = [self.pods["node2"].endpoint()]
         self.lab.sync()
         self.wait_states(node1="draining", node2="healthy")
         self.wait_served(self.apps["node2"])
-        outcome = load.stop()
+        return load.stop()
+
+
+class OnlyUnsentRequestsAgain(WithoutGrace):
+    """What nginx had begun is lost."""
+
+    def test_a_pod_is_killed(self):
+        outcome = self.kill()
         self.assertLessEqual(outcome.failures, CONNECTIONS, outcome)
         self.assertLessEqual(set(outcome.statuses), {200, 502}, outcome)
         self.assertEqual(outcome.broken, {})
         with self.page("move-without-grace") as page:
             page.note(f"{outcome.requests} requests answered, of which {outcome.failures} requests got 502")
+
+
+class WhatWasResetAgain(WithoutGrace):
+    more = RESILIENT
+
+    def test_a_pod_is_killed(self):
+        outcome = self.kill()
+        self.assertEqual(outcome.failures, 0, outcome)
+        self.assert_client_known(outcome)
+        with self.page("move-without-grace-retries") as page:
+            page.note("lb1, telltale.yaml:\n" + self.more_as_shown())
+            page.note(f"{outcome.requests} requests answered, {outcome.failures} failed")
 
 
 class Rollout(Pair):
@@ -66,14 +87,14 @@ class Rollout(Pair):
         self.service.endpoints.remove(self.service.at(old.address))
         self.lab.sync()
         self.apps[node] = app
-        self.wait_new(app)
+        self.wait_serving(app)
 
-    def wait_new(self, app):
-        self.wait_served(app)
+    def wait_serving(self, *apps):
+        self.wait_served(*apps)
 
     def roll(self, section):
         load = self.load(self.url(), connections=CONNECTIONS)
-        self.wait_served(*self.apps.values())
+        self.wait_serving(*self.apps.values())
         for node, number in (("node1", 1), ("node2", 2)):
             self.replace(node, number)
         outcome = load.stop()
@@ -96,7 +117,7 @@ class RolloutCluster(Rollout):
 
     policy, health_port = "Cluster", 10256
 
-    def wait_new(self, app):
+    def wait_serving(self, *apps):
         """By whichever pod: one that no connection is tied to gets nothing while those that there are last."""
         before = sum(len(app.served()) for app in self.apps.values())
         wait_until(lambda: sum(len(app.served()) for app in self.apps.values()) > before + 100, "requests to be served")

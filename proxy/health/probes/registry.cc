@@ -1,4 +1,5 @@
 #include "proxy/health/probe.h"
+#include "proxy/health/probes/grpc.h"
 #include "proxy/health/probes/http.h"
 #include "proxy/health/probes/tcp.h"
 
@@ -8,22 +9,19 @@
 namespace telltale::proxy {
 namespace {
 
-struct Row {
-  conf::ProbeKind kind;
-  Probe probe;
-};
-
 /// Every probe there is.
 constexpr std::array registry = {
-    Row{conf::ProbeKind::http, &probe_http},
-    Row{conf::ProbeKind::tcp, &probe_tcp},
+    Probe{conf::ProbeKind::http, &probe_http, &probe_http_again},
+    Probe{conf::ProbeKind::https, &probe_http, nullptr},
+    Probe{conf::ProbeKind::tcp, &probe_tcp, nullptr},
+    Probe{conf::ProbeKind::grpc, &probe_grpc, nullptr},
 };
 
 }  // namespace
 
-Probe probe_for(conf::ProbeKind kind) {
-  for (const Row& row : registry) {
-    if (row.kind == kind) return row.probe;
+const Probe& probe_for(conf::ProbeKind kind) {
+  for (const Probe& probe : registry) {
+    if (probe.kind == kind) return probe;
   }
   throw std::logic_error("no such probe");
 }

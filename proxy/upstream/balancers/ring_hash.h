@@ -23,8 +23,8 @@ class RingHash final : public Balancer {
     /// one of mean weight, and one for any.
     Ring(const conf::Balance& balance, std::span<const Candidate> candidates);
 
-    /// The place of the point that the hash goes to. O(1) on average: the ring is cut into as many arcs as there are
-    /// points, and an index says where each begins.
+    /// The place of the point that the hash goes to. O(1) on average: the ring is cut into arcs of a few points each,
+    /// and an index says where each begins.
     std::size_t lookup(std::uint64_t hash) const;
     std::size_t after(std::size_t place) const { return place + 1 == points_.size() ? 0 : place + 1; }
     std::uint32_t endpoint(std::size_t place) const { return points_[place].endpoint; }

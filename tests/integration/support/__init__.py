@@ -9,6 +9,7 @@ from .certificates import self_signed
 from .client import Client
 from .config import config, listener, local_node, service
 from .curl import curl
+from .dnsmasq import Dnsmasq
 from .echo import Echo
 from .haproxy import HAProxy
 from .health import HealthPort
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "Connection",
     "DEADLINE",
+    "Dnsmasq",
     "Echo",
     "EndOfStream",
     "HAProxy",

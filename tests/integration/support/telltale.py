@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import tempfile
 
 from . import sockets
@@ -14,6 +15,7 @@ from .waiting import DEADLINE, binary_path, wait_until
 
 _LISTENING = re.compile(r"listening on (\S+) \(listener ([^)]+)\)")
 _ADMIN = re.compile(r'admin on ([^\s"]+)')
+_HEALTH_PORT = re.compile(r"health check node port on (\S+) \(service ([^)]+)\)")
 _READY = re.compile(r'(^|[\s"])ready\b')
 _SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer:")
 _SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)\Z")
@@ -78,6 +80,7 @@ class Telltale:
             raise
         lines = self.log.lines()
         self.listeners = {m[2]: sockets.parse_address(m[1]) for m in map(_LISTENING.search, lines) if m}
+        self.health_ports = {m[2]: sockets.parse_address(m[1]) for m in map(_HEALTH_PORT.search, lines) if m}
         self.admin = next((sockets.parse_address(m[1]) for m in map(_ADMIN.search, lines) if m), None)
 
     def _forget(self):
@@ -122,6 +125,11 @@ class Telltale:
         response = self.ask_admin("/services")
         assert response.status == 200, response
         return {s["name"]: s for s in response.json()}
+
+    def status(self, *arguments) -> str:
+        """What `telltale status` prints."""
+        argv = [binary_path(), "status", "--admin", sockets.text_of(self.admin), *arguments]
+        return subprocess.run(argv, capture_output=True, check=False, text=True, timeout=DEADLINE).stdout
 
     def endpoint_states(self, service="app") -> dict:
         """Endpoint name or address -> state."""

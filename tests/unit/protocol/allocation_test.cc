@@ -5,7 +5,9 @@
 #include "protocol/http1/serializer.h"
 #include "protocol/proxy_protocol/parser.h"
 #include "protocol/proxy_protocol/serializer.h"
+#include "protocol/tls/client_hello.h"
 #include "tests/unit/protocol/forwarding/support.h"
+#include "tests/unit/protocol/tls/captured_hellos.h"
 
 #include <gtest/gtest.h>
 
@@ -106,6 +108,17 @@ TEST(Allocation, NoneForAProxyHeaderThatComesInOnePiece) {
               }),
               0u);
   }
+}
+
+TEST(Allocation, NoneForAClientHelloInOneRecord) {
+  const std::string octets = tls::captured::octets(tls::captured::curl_http2);
+  EXPECT_EQ(count([&] {
+              tls::ClientHelloPeek peek;
+              ASSERT_EQ(peek.scan(std::string_view(octets).substr(0, 100)).status,
+                        tls::ClientHelloPeek::Status::need_more);
+              ASSERT_EQ(peek.scan(octets).status, tls::ClientHelloPeek::Status::done);
+            }),
+            0u);
 }
 
 TEST(Allocation, NoneForARequestHead) {

@@ -149,16 +149,5 @@ TEST(EchoJson, IsForThoseWhoNameIt) {
   EXPECT_FALSE(accepts_json(""));
 }
 
-TEST(NodeHealth, AnswersAsKubeProxyDoes) {
-  NodeHealth health;
-  EXPECT_EQ(health.status(), 200u);
-  EXPECT_EQ(health.body(),
-            "{\"service\":{\"namespace\":\"default\",\"name\":\"demo\"},\"localEndpoints\":1,\"serviceProxyHealthy\":"
-            "true}\n");
-  health.local_endpoints = 0;
-  EXPECT_EQ(health.status(), 503u);
-  EXPECT_NE(health.body().find("\"localEndpoints\":0,\"serviceProxyHealthy\":true"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace telltale::proxy

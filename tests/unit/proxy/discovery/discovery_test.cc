@@ -104,9 +104,10 @@ TEST_F(DiscoveryTest, NobodyIsAskedWhereThereAreNoNames) {
 
 TEST_F(DiscoveryTest, TellsOfEachServiceWithAName) {
   add_service("one", {named("a.test"), at("10.0.0.9:80")});
-  add_service("two", {named("a.test"), named("b.test")});
+  add_service("two", {named("a.test"), named("b.test"), named("a.test")});
   add_service("three", {named("b.test")});
   make();
+  EXPECT_EQ(discovery->describe(1).names.size(), 2U) << "each once";
   resolver->a = {{"a.test", addresses({"10.0.0.1"}, 0)}, {"b.test", addresses({"10.0.0.2"})}};
   discovery->start();
   wait_told(4);
@@ -163,6 +164,7 @@ TEST_F(DiscoveryTest, FollowsAFile) {
   replace_file("{endpoints: [10.0.0.300:80]}\n");
   run_until(io, [&] { return discovery->counts().files_refused == 1; });
   EXPECT_EQ(told.size(), 1U) << "the last good list stays";
+  EXPECT_EQ(discovery->counts().files_not_in_force, 1U);
   const auto status = discovery->describe(0).file;
   ASSERT_TRUE(status);
   EXPECT_EQ(status->endpoints, 2U);
@@ -173,6 +175,7 @@ TEST_F(DiscoveryTest, FollowsAFile) {
   run_until(io, [&] { return discovery->counts().files_loaded == 2; });
   EXPECT_EQ(told.size(), 1U) << "nothing is said when nothing changed";
   EXPECT_EQ(discovery->describe(0).file->problems, "");
+  EXPECT_EQ(discovery->counts().files_not_in_force, 0U);
   replace_file("{endpoints: []}\n");
   wait_told(2);
   EXPECT_EQ(told[1], "file: 10.0.0.9:80") << "nobody, said expressly";

@@ -121,12 +121,13 @@ TEST(FollowedName, VanishesWhenThatIsSaidTwice) {
   story.after(host(addresses({"10.0.0.1"})));
   EXPECT_EQ(story.after(host(no_such_name, no_such_name)), "10.0.0.1 | stale | 5000");
   EXPECT_EQ(story.log,
-            "W DNS: shop.test: A: there is no such name; if that is said again, nobody serves by this name any more");
+            "W DNS: shop.test: there is no such name; if that is said again, nobody serves by this name any more");
   EXPECT_EQ(story.after(host(no_such_name, no_such_name)), "| gone changed | 5000");
-  EXPECT_EQ(story.log, "W DNS: shop.test: A: there is no such name; nobody serves by this name");
+  EXPECT_EQ(story.log, "W DNS: shop.test: there is no such name; nobody serves by this name");
   EXPECT_EQ(story.counted, LookupOutcome::no_such_name);
   EXPECT_EQ(story.after(host(no_data, no_data)), "| gone | 5000");
   EXPECT_EQ(story.log, "");
+  EXPECT_EQ(story.name.error(), "there is no address");
   EXPECT_EQ(story.after(host(timed_out, timed_out)), "| gone | 5000");
   EXPECT_EQ(story.after(host(addresses({"10.0.0.1"}))), "10.0.0.1 | answered changed | 30000");
 }
@@ -145,7 +146,7 @@ TEST(FollowedName, TwiceMeansInARow) {
 TEST(FollowedName, ThatNeverWas) {
   Story story;
   EXPECT_EQ(story.after(host(no_such_name, no_such_name)), "| gone | 5000") << "there is nothing to keep";
-  EXPECT_EQ(story.log, "W DNS: shop.test: A: there is no such name; nobody serves by this name");
+  EXPECT_EQ(story.log, "W DNS: shop.test: there is no such name; nobody serves by this name");
 }
 
 TEST(FollowedName, AddressesThatLeadNowhere) {
@@ -158,7 +159,7 @@ TEST(FollowedName, AddressesThatLeadNowhere) {
   EXPECT_EQ(story.after(host(addresses({"0.0.0.0", "10.0.0.1"}))), "10.0.0.1 | answered changed | 30000")
       << "0.0.0.0 is this machine";
   EXPECT_EQ(story.after(host(addresses({"0.0.0.0"}), addresses({"::"}))), "10.0.0.1 | stale | 5000");
-  EXPECT_EQ(story.name.error(), "the answer has no address that can be connected to");
+  EXPECT_EQ(story.name.error(), "there is no address that can be connected to");
   EXPECT_EQ(story.after(host(addresses({"10.0.0.1"}), addresses({"10.0.0.1"}))), "10.0.0.1 | answered | 30000")
       << "an IPv4-mapped AAAA";
 }
@@ -188,6 +189,11 @@ TEST(FollowedName, OfSrvRecords) {
       << "another weight is a change";
   EXPECT_EQ(story.after(records(services({{0, 0, 0, ""}}))), "10.0.0.1:8001 priority 1 weight 5 | stale | 5000");
   EXPECT_EQ(story.after(records(services({{0, 0, 0, ""}}))), "| gone changed | 5000") << "decidedly not there";
+  EXPECT_EQ(story.name.error(), "no target has an address");
+  story.after(records(services({{1, 1, 80, "a.test"}}), {{"a.test", no_such_name, no_such_name}}));
+  EXPECT_EQ(story.name.error(), "no target has an address");
+  story.after(records(no_data));
+  EXPECT_EQ(story.name.error(), "there are no such records");
 }
 
 TEST(FollowedName, TheOrderOfRecordsDoesNotMatter) {
@@ -197,6 +203,19 @@ TEST(FollowedName, TheOrderOfRecordsDoesNotMatter) {
   story.after(records(services({x, y}), {a, b}));
   EXPECT_EQ(story.after(records(services({y, x}), {b, a})),
             "10.0.0.1:80 priority 1 weight 1 10.0.0.2:80 priority 1 weight 1 | answered | 30000");
+}
+
+TEST(FollowedName, RemembersWhereItWasFound) {
+  Story story;
+  LookupResult found = host(addresses({"10.0.0.1"}));
+  found.found_as = "shop.test.web.test";
+  story.after(found);
+  EXPECT_EQ(story.name.found_as(), "shop.test.web.test");
+  story.after(host(server_failed, server_failed));
+  story.after(host(no_data, no_data));
+  EXPECT_EQ(story.name.found_as(), "shop.test.web.test");
+  story.after(host(no_data, no_data));
+  EXPECT_EQ(story.name.found_as(), "") << "gone";
 }
 
 TEST(FollowedName, LongAnswersAreCutInTheLog) {

@@ -100,7 +100,21 @@ TEST(Lookup, OfAddresses) {
         {"A shop.test", addresses({"10.0.0.9"})}},
        "A shop.web.test, AAAA shop.web.test",
        "shop: A no_data AAAA answered 2001:db8::1\n"},
-      {"a failure ends the search: the next domain might have another one's host",
+      {"a domain that the server fails for is passed over",
+       search,
+       "shop",
+       {{"A shop.web.test", server_failed},
+        {"AAAA shop.web.test", server_failed},
+        {"A shop.test", addresses({"10.0.0.1"})}},
+       "A shop.web.test, AAAA shop.web.test, A shop.test, AAAA shop.test",
+       "shop: A answered 10.0.0.1 AAAA no_such_name\n"},
+      {"but then it is not known that there is none",
+       search,
+       "shop",
+       {{"A shop.web.test", no_data}, {"AAAA shop.web.test", server_failed}},
+       "A shop.web.test, AAAA shop.web.test, A shop.test, AAAA shop.test, A shop, AAAA shop",
+       "shop: A server_failed AAAA server_failed\n"},
+      {"silence ends the search",
        search,
        "shop",
        {{"A shop.web.test", timed_out}, {"A shop.test", addresses({"10.0.0.9"})}},
@@ -118,6 +132,33 @@ TEST(Lookup, OfAddresses) {
     EXPECT_EQ(got.asked, each.asked) << each.description;
     EXPECT_EQ(summary(got.result), each.result) << each.description;
   }
+}
+
+TEST(Lookup, DoesNotLeaveTheDomainWhereItWasFoundBecauseOfAFailure) {
+  const SearchList search{{"a.test", "b.test"}, 1};
+  const auto look_up = [&](Kind kind, std::string found_as, const Zone& zone) {
+    return run(Lookup({kind, "shop", 80}, search, no_hosts, std::move(found_as)), zone);
+  };
+  Zone zone{{"A shop.b.test", addresses({"10.0.0.1"})}};
+  Finished got = look_up(Kind::address, "", zone);
+  EXPECT_EQ(got.result.found_as, "shop.b.test");
+
+  zone["A shop.a.test"] = server_failed;
+  got = look_up(Kind::address, "shop.b.test", zone);
+  EXPECT_EQ(got.result.found_as, "shop.b.test") << "a failure before it does not matter";
+
+  zone["A shop.b.test"] = server_failed;
+  zone["A shop"] = addresses({"10.0.0.9"});
+  got = look_up(Kind::address, "shop.b.test", zone);
+  EXPECT_EQ(got.result.found_as, "");
+  EXPECT_EQ(summary(got.result), "shop: A server_failed AAAA no_such_name\n") << "not another one's host";
+  EXPECT_EQ(look_up(Kind::address, "", zone).result.found_as, "shop") << "who was never found has none to lose";
+
+  zone = {{"SRV shop.a.test", server_failed}, {"SRV shop.b.test", services({{1, 1, 80, "x"}})}};
+  EXPECT_EQ(look_up(Kind::srv, "", zone).result.found_as, "shop.b.test");
+  got = look_up(Kind::srv, "shop.a.test", zone);
+  EXPECT_EQ(got.result.found_as, "");
+  EXPECT_EQ(summary(got.result), "SRV server_failed\n");
 }
 
 TEST(Lookup, OfSrvRecords) {
@@ -145,10 +186,10 @@ TEST(Lookup, OfSrvRecords) {
        {{"SRV _http._tcp.test", services({{1, 10, 8001, "a"}})}},
        "SRV _http._tcp.test.web.test, SRV _http._tcp.test, A a, AAAA a",
        "SRV answered\na: A no_such_name AAAA no_such_name\n"},
-      {"a failure ends the search",
+      {"a failure on the way and nothing at the end",
        search,
        {{"SRV _http._tcp.test.web.test", server_failed}},
-       "SRV _http._tcp.test.web.test",
+       "SRV _http._tcp.test.web.test, SRV _http._tcp.test",
        "SRV server_failed\n"},
       {"decidedly not there (RFC 2782)",
        none,
@@ -169,7 +210,8 @@ TEST(Lookup, LooksIntoTheHostsFileFirst) {
     return name == "shop" || name == "a.test" ? ips({"10.1.0.1", "2001:db8::1"}) : ips({});
   };
   const SearchList search{{"web.test"}, 1};
-  Finished got = run(Lookup({Kind::address, "shop", 80}, search, hosts), {{"A shop.web.test", addresses({"10.0.0.9"})}});
+  Finished got =
+      run(Lookup({Kind::address, "shop", 80}, search, hosts), {{"A shop.web.test", addresses({"10.0.0.9"})}});
   EXPECT_EQ(got.asked, "");
   EXPECT_EQ(summary(got.result), "shop: A answered 10.1.0.1 AAAA answered 2001:db8::1\n");
   EXPECT_EQ(got.result.hosts[0].a.ttl, Lookup::hosts_ttl);

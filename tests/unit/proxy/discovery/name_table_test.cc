@@ -76,7 +76,11 @@ TEST_F(NameTableTest, AsksAgainWhenTheTtlIsOver) {
   run_until(io, [&] { return asked("a") >= before + 3; });
   EXPECT_EQ(answer("a"), "10.0.0.3");
   EXPECT_EQ(table.describe(name("a")).state, NameState::stale);
-  EXPECT_GT(table.lookups()[static_cast<std::size_t>(LookupOutcome::server_failed)], 1U);
+  DiscoveryCounts counts;
+  table.count(counts);
+  EXPECT_GT(counts.lookups[static_cast<std::size_t>(LookupOutcome::server_failed)], 1U);
+  EXPECT_EQ(counts.lookups[static_cast<std::size_t>(LookupOutcome::no_data)], 0U);
+  EXPECT_EQ(counts.names, (std::array<std::size_t, 4>{0, 1, 1, 0})) << "b answered, a is stale";
   resolver.a.erase("a");
   run_until(io, [&] { return answer("a").empty(); });
   EXPECT_EQ(table.describe(name("a")).state, NameState::gone);

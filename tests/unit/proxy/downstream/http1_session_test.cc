@@ -2,7 +2,7 @@
 
 #include "conf/loader.h"
 #include "proxy/downstream/connection.h"
-#include "proxy/upstream/service_builder.h"
+#include "proxy/upstream/directory.h"
 #include "tests/unit/proxy/net/socket_pair.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -24,7 +24,7 @@ class Http1SessionTest : public ::testing::Test {
  protected:
   /// The session uses the table and the transactions to its end, as a worker's do.
   void TearDown() override {
-    for (auto& pool : worker_.pools) pool->close_all();
+    for (auto& service : worker_.services) service->close_idle();
     worker_.loop.abort_all();
     EXPECT_EQ(table_.size(), 0u);
   }
@@ -33,23 +33,16 @@ class Http1SessionTest : public ::testing::Test {
     ASSERT_NE(loaded.model, nullptr) << configuration;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->model = loaded.model;
-    auto built = ServiceBuilder::build(loaded.model->services);
-    snapshot->services = std::move(built.services);
-    snapshot->endpoint_count = built.endpoint_count;
+    for (const auto& conf : loaded.model->services) {
+      snapshot->services.push_back(std::make_shared<Service>(conf, snapshot->services.size()));
+    }
     snapshot->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
     snapshot->infrastructure.resize(1);
     worker_.snapshot = snapshot;
     worker_.sources.resize(1);
     worker_.proxy_failure_rates.resize(1);
-    worker_.proxy_mismatches.resize(snapshot->endpoint_count);
     worker_.metrics = std::make_unique<WorkerMetrics>(1, snapshot->services.size());
-    for (const auto& service : snapshot->services) {
-      worker_.balancers.push_back(make_balancer(*service, 0));
-      for (std::size_t i = 0; i < service->endpoints().size(); ++i) {
-        worker_.pools.push_back(
-            std::make_unique<ConnectionPool>(service->conf().pool, *worker_.metrics->services[service->index()]));
-      }
-    }
+    start_services(*snapshot);
     int fds[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     client_ = UniqueFd(fds[1]);
@@ -64,6 +57,19 @@ class Http1SessionTest : public ::testing::Test {
     boost::asio::co_spawn(worker_.loop.get_executor(), serve(std::move(connection), transactions_),
                           boost::asio::detached);
     worker_.loop.run_once(0ms);
+  }
+  void start_services(const Snapshot& snapshot) {
+    boost::asio::io_context control;
+    Directory directory(control, snapshot.services, {}, 1, 0);
+    for (const auto& service : snapshot.services) {
+      directory.begin_with(service->index(), {service->conf().nodes, service->conf().endpoints});
+    }
+    auto updates = std::move(directory.first_updates()[0]);
+    for (const auto& service : snapshot.services) {
+      auto& metrics = *worker_.metrics->services[service->index()];
+      worker_.services.push_back(std::make_unique<LocalService>(worker_.loop, service, metrics));
+      worker_.services.back()->update(std::move(updates[service->index()]));
+    }
   }
   /// To one backend, which has accepted the connection that a first request needs.
   void start_with_backend() {

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace telltale::proxy::test {
@@ -27,6 +28,14 @@ inline std::string response(unsigned status, std::string_view body, std::string_
 }
 inline FakeNode::Script always(std::string octets, Then then = Then::keep) {
   return [octets, then](std::string_view) { return FakeNode::Answer{octets, then}; };
+}
+
+/// Runs the loop until it is so; false: it was not so in time.
+template <class Condition>
+bool run_until(boost::asio::io_context& io, Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!condition() && std::chrono::steady_clock::now() < deadline) io.run_one_for(100ms);
+  return condition();
 }
 
 /// What the default logger says, kept.
@@ -45,46 +54,51 @@ class LogCapture {
   std::shared_ptr<spdlog::logger> before_;
 };
 
-/// One service with one endpoint at the node, its checker, and all that it told.
+/// What is probed at `address`, the way the tests of the checker have it.
+inline conf::Health quick(conf::ProbeKind kind = conf::ProbeKind::http) {
+  conf::Health health;
+  health.kind = kind;
+  health.interval = health.fast_interval = 10ms;
+  health.timeout = 5s;  // the tests that are about it set their own
+  return health;
+}
+inline ProbeTarget target_at(const conf::Address& address, conf::Health health = quick(),
+                             std::string name = "shop/pod") {
+  if (health.host.empty()) health.host = address.ip ? address.to_string() : "localhost";
+  return {std::move(health), address, std::make_shared<HealthVerdict>(), std::move(name), {0}};
+}
+
+/// One target, its checker, and all that it told.
 class Checked {
  public:
-  Checked(boost::asio::io_context& io, const conf::Address& address, conf::Health health = quick()) : io_(io) {
-    conf::Service service;
-    service.name = "shop";
-    service.health = health;
-    service.endpoints = {{address, "pod", 1}};
-    set_ = ServiceBuilder::build({&service, 1});
+  Checked(boost::asio::io_context& io, const conf::Address& address, conf::Health health = quick())
+      : Checked(io, target_at(address, std::move(health))) {}
+  Checked(boost::asio::io_context& io, ProbeTarget target) : io_(io), verdict_(target.verdict) {
     HealthCheckerOptions options;
     options.seed = 1;
     options.now = [this] { return now; };
     options.on_probe = [this](const ProbeTarget&, const ProbeResult& result) {
       results.push_back(result);
+      probed_at.push_back(std::chrono::steady_clock::now());
       if (on_probe) on_probe();
     };
-    options.on_change = [this](const ProbeTarget& target, HealthState before) {
-      changes.push_back(std::string(to_string(before)) + " > " + std::string(to_string(target.verdict->state())));
+    options.on_change = [this](const ProbeTarget& changed, HealthState before) {
+      changes.push_back(std::string(to_string(before)) + " > " + std::string(to_string(changed.verdict->state())));
     };
-    checker.emplace(io, set_.probe_targets, std::move(options));
+    options.on_affected = [this](const std::vector<std::size_t>& services) { affected.push_back(services); };
+    std::vector<ProbeTarget> targets;
+    targets.push_back(std::move(target));
+    checker.emplace(io, std::move(targets), std::move(options));
     checker->start();
   }
 
-  static conf::Health quick() {
-    conf::Health health;
-    health.interval = 10ms;
-    health.timeout = 5s;  // the tests that are about it set their own
-    return health;
-  }
-
-  Service& service() { return *set_.services[0]; }
-  const HealthVerdict& verdict() { return *set_.probe_targets[0].verdict; }
-  HealthState state() { return service().endpoints()[0]->state(); }
+  const HealthVerdict& verdict() { return *verdict_; }
+  HealthState state() { return verdict_->state(); }
 
   /// Runs the loop until it is so; false: it was not so in time.
   template <class Condition>
   bool until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (!condition() && std::chrono::steady_clock::now() < deadline) io_.run_one_for(100ms);
-    return condition();
+    return run_until(io_, condition);
   }
   bool until_state(HealthState wanted) {
     return until([&] { return state() == wanted; });
@@ -95,14 +109,16 @@ class Checked {
 
   std::chrono::system_clock::time_point now{1000s};
   std::vector<ProbeResult> results;
+  std::vector<std::chrono::steady_clock::time_point> probed_at;  // of each result
   std::vector<std::string> changes;
+  std::vector<std::vector<std::size_t>> affected;
   std::function<void()> on_probe;
   LogCapture log;
   std::optional<HealthChecker> checker;
 
  private:
   boost::asio::io_context& io_;
-  ServiceSet set_;
+  std::shared_ptr<HealthVerdict> verdict_;
 };
 
 inline std::size_t count(const std::vector<ProbeResult>& results, ProbeOutcome outcome) {

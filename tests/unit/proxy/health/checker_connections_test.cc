@@ -15,7 +15,7 @@ using namespace test;
 TEST(HealthChecker, TimesOutAKeptConnectionWithoutARetry) {
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.timeout = 60ms;
   health.fall = 1;
   Checked checked(io, node.address(), health);
@@ -62,7 +62,7 @@ TEST(HealthChecker, ReplacesAStaleConnectionSilently) {
     SCOPED_TRACE(c.description);
     boost::asio::io_context io;
     FakeNode node(io, always(response(200, "")));
-    conf::Health health = Checked::quick();
+    conf::Health health = quick();
     health.fall = 1, health.fall_draining = 1;
     Checked checked(io, node.address(), health);
     ASSERT_TRUE(checked.until_probes(2));
@@ -79,7 +79,7 @@ TEST(HealthChecker, ReplacesAStaleConnectionSilently) {
 TEST(HealthChecker, RetriesAStaleConnectionOnceOnly) {
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.fall = 1;
   Checked checked(io, node.address(), health);
   ASSERT_TRUE(checked.until_state(HealthState::healthy));
@@ -93,7 +93,7 @@ TEST(HealthChecker, RetriesAStaleConnectionOnceOnly) {
 TEST(HealthChecker, AsksAsAnOrdinaryClientWithoutAProxyHeader) {
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.path = "/healthz?full=1";
   Checked checked(io, node.address(), health);
   ASSERT_TRUE(checked.until_probes(2));
@@ -105,7 +105,7 @@ TEST(HealthChecker, AsksAsAnOrdinaryClientWithoutAProxyHeader) {
 TEST(HealthChecker, SendsTheConfiguredHost) {
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.host = "app.internal";
   Checked checked(io, node.address(), health);
   ASSERT_TRUE(checked.until_probes(1));
@@ -118,7 +118,7 @@ TEST(HealthChecker, SpeaksForItselfInAProxyHeaderIfAsked) {
        {std::pair{conf::ProxyOnProbe::v2, v2}, std::pair{conf::ProxyOnProbe::v1, std::string("PROXY UNKNOWN\r\n")}}) {
     boost::asio::io_context io;
     FakeNode node(io, always(response(200, "")));
-    conf::Health health = Checked::quick();
+    conf::Health health = quick();
     health.send_proxy = version;
     Checked checked(io, node.address(), health);
     ASSERT_TRUE(checked.until_probes(2));
@@ -142,7 +142,7 @@ TEST(HealthChecker, SpeaksForItselfInAProxyHeaderIfAsked) {
 TEST(HealthChecker, ProbesTcpByConnecting) {
   boost::asio::io_context io;
   FakeNode node(io, always(response(503, "")));
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.kind = conf::ProbeKind::tcp;
   Checked checked(io, node.address(), health);
   ASSERT_TRUE(checked.until_state(HealthState::healthy));
@@ -160,7 +160,7 @@ TEST(HealthChecker, ProbesUnixSockets) {
   using local = boost::asio::local::stream_protocol;
   const std::string path = "/tmp/telltale-probe-" + std::to_string(::getpid()) + ".sock";
   ::unlink(path.c_str());
-  conf::Health health = Checked::quick();
+  conf::Health health = quick();
   health.kind = conf::ProbeKind::tcp;
   Checked checked(io, {std::nullopt, path}, health);
   ASSERT_TRUE(checked.until_state(HealthState::unhealthy));

@@ -16,14 +16,13 @@ TEST(HealthChecker, FollowsAFlipAtTheFirstAnswer) {
   unsigned status = 200;
   FakeNode node(io, [&](std::string_view) { return FakeNode::Answer{response(status, "")}; });
   Checked checked(io, node.address());
-  const auto version = checked.service().version();
   EXPECT_EQ(checked.state(), HealthState::unknown);
   ASSERT_TRUE(checked.until_state(HealthState::healthy));
   EXPECT_EQ(checked.results.size(), 1u);
-  ASSERT_TRUE(checked.until([&] { return checked.service().version() > version; }));
+  ASSERT_TRUE(checked.until([&] { return !checked.affected.empty(); }));
 
   ASSERT_TRUE(checked.until_probes(3));
-  EXPECT_EQ(checked.service().version(), version + 1) << "moves only with a change";
+  EXPECT_EQ(checked.affected.size(), 1u) << "told of only when something changes";
   checked.results.clear();
   status = 503;
   checked.now += 60s;
@@ -67,40 +66,35 @@ TEST(HealthChecker, CallsARefusingTargetUnhealthyAtTheFirstProbe) {
   EXPECT_EQ(checked.results.size(), 1u);
 }
 
-TEST(HealthChecker, BumpsEveryAffectedService) {
+TEST(HealthChecker, TellsOnceOfTheServicesThatAPassAffects) {
   const LogCapture log;
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  conf::Service conf;
-  conf.health = Checked::quick();
-  conf.endpoints = {{node.address(), "", 1}};
-  std::vector<conf::Service> confs = {conf, conf, conf};
-  confs[2].health.reset();
-  ServiceSet set = ServiceBuilder::build(confs);
-  ASSERT_EQ(set.probe_targets.size(), 1u);
-  HealthChecker checker(io, set.probe_targets);
+  std::vector<ProbeTarget> targets;
+  for (const auto& affected : std::vector<std::vector<std::size_t>>{{3, 1}, {1, 2}, {}}) {
+    targets.push_back(target_at(node.address()));
+    targets.back().affected = affected;
+  }
+  std::vector<std::vector<std::size_t>> told;
+  HealthCheckerOptions options;
+  options.on_affected = [&](const std::vector<std::size_t>& services) { told.push_back(services); };
+  HealthChecker checker(io, targets, options);
   checker.start();
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (set.services[1]->version() == 1 && std::chrono::steady_clock::now() < deadline) io.run_one_for(100ms);
-  EXPECT_EQ(set.services[0]->version(), 2u);
-  EXPECT_EQ(set.services[1]->version(), 2u);
-  EXPECT_EQ(set.services[2]->version(), 1u) << "has no probe";
-  EXPECT_EQ(set.services[1]->endpoints()[0]->state(), HealthState::healthy);
+  ASSERT_TRUE(run_until(io, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, (std::vector<std::vector<std::size_t>>{{1, 2, 3}})) << "all three answers came within one tick";
 }
 
 TEST(HealthChecker, AsksEachOfManyTargetsAgainAndAgain) {
   const LogCapture log;
   boost::asio::io_context io;
   FakeNode node(io, always(response(200, "")));
-  std::vector<conf::Service> confs(50);
-  for (std::size_t i = 0; i < confs.size(); ++i) {
-    confs[i].health = Checked::quick();
-    confs[i].health->interval = 50ms;
-    confs[i].health->path = "/" + std::to_string(i);
-    confs[i].endpoints = {{node.address(), "", 1}};
+  std::vector<ProbeTarget> targets;
+  for (std::size_t i = 0; i < 50; ++i) {
+    conf::Health health = quick();
+    health.interval = health.fast_interval = 50ms;
+    health.path = "/" + std::to_string(i);
+    targets.push_back(target_at(node.address(), health));
   }
-  ServiceSet set = ServiceBuilder::build(confs);
-  ASSERT_EQ(set.probe_targets.size(), confs.size());
   std::map<std::string, std::vector<std::chrono::steady_clock::time_point>> asked;
   std::size_t asked_often = 0;
   HealthCheckerOptions options;
@@ -110,15 +104,14 @@ TEST(HealthChecker, AsksEachOfManyTargetsAgainAndAgain) {
     times.push_back(std::chrono::steady_clock::now());
     asked_often += times.size() == 4;
   };
-  HealthChecker checker(io, set.probe_targets, options);
+  HealthChecker checker(io, targets, options);
   const auto start = std::chrono::steady_clock::now();
   checker.start();
-  while (asked_often < confs.size() && std::chrono::steady_clock::now() < start + 20s) io.run_one_for(100ms);
-  EXPECT_EQ(asked_often, confs.size());
+  EXPECT_TRUE(run_until(io, [&] { return asked_often == targets.size(); }));
   for (const auto& [path, times] : asked) {
     EXPECT_GE(times.back() - start, (times.size() - 1) * 45ms) << path << " was asked too often";
   }
-  EXPECT_EQ(node.connections(), confs.size());
+  EXPECT_EQ(node.connections(), targets.size());
 }
 
 TEST(HealthChecker, SaysNothingMoreOnceItIsStopped) {
@@ -163,19 +156,13 @@ TEST(HealthChecker, MayBeStoppedFromItsCallbacks) {
 }
 
 TEST(HealthChecker, MayBeDestroyedWithItsLoop) {
-  ServiceSet set;
   std::optional<HealthChecker> checker;
   {
     boost::asio::io_context io;
     FakeNode silent(io, always("", Then::hang));
-    conf::Service conf;
-    conf.health = Checked::quick();
-    conf.endpoints = {{silent.address(), "", 1}};
-    set = ServiceBuilder::build({&conf, 1});
-    checker.emplace(io, set.probe_targets);
+    checker.emplace(io, std::vector{target_at(silent.address())});
     checker->start();
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (silent.requests() == 0 && std::chrono::steady_clock::now() < deadline) io.run_one_for(100ms);
+    run_until(io, [&] { return silent.requests() > 0; });
     EXPECT_EQ(silent.requests(), 1u);
     checker.reset();
   }

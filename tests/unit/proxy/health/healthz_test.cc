@@ -11,6 +11,15 @@ const char* const kube_proxy =
     "{\n\t\"service\": {\n\t\t\"namespace\": \"default\",\n\t\t\"name\": \"loadbalancer\"\n\t},\n"
     "\t\"localEndpoints\": 1,\n\t\"serviceProxyHealthy\": true\n}";
 
+/// With nothing expected but what is the default.
+ProbeResult judge(unsigned status, std::string_view body, std::optional<std::string_view> weight = {},
+                  bool strict = false) {
+  conf::Health health;
+  health.strict = strict;
+  BodyPatterns patterns;
+  return judge_healthz(status, body, weight, health, patterns);
+}
+
 TEST(Healthz, JudgesByStatusAndReadsTheBodyForTheReason) {
   using enum ProbeOutcome;
   struct Case {
@@ -78,7 +87,7 @@ TEST(Healthz, JudgesByStatusAndReadsTheBodyForTheReason) {
       {"octets", 200, std::string("\x00\xff\x1b[2J", 6), false, healthy, "answered 200"},
   };
   for (const Case& c : cases) {
-    const ProbeResult result = judge_healthz(c.status, c.body, {}, c.strict);
+    const ProbeResult result = judge(c.status, c.body, {}, c.strict);
     EXPECT_EQ(result.outcome, c.outcome) << c.description;
     EXPECT_EQ(result.reason, c.reason) << c.description;
     EXPECT_TRUE(result.answered) << c.description;
@@ -86,10 +95,84 @@ TEST(Healthz, JudgesByStatusAndReadsTheBodyForTheReason) {
   }
 }
 
+TEST(Healthz, JudgesByWhatIsExpected) {
+  using enum ProbeOutcome;
+  using Ranges = std::vector<conf::StatusRange>;
+  struct Case {
+    const char* description;
+    Ranges statuses;
+    const char* pattern;
+    bool strict;
+    unsigned status;
+    std::string body;
+    ProbeOutcome outcome;
+    const char* reason;
+  };
+  const char* const no_match = "answered 200 with a body that is not as expected";
+  const std::string ready = "status: ready\n";
+  const Case cases[] = {
+      {"a status in a range", {{300, 399}}, "", false, 302, "", healthy, "answered 302"},
+      {"the first of a range", {{300, 399}}, "", false, 300, "", healthy, "answered 300"},
+      {"the last of a range", {{300, 399}}, "", false, 399, "", healthy, "answered 399"},
+      {"past a range", {{300, 399}}, "", false, 400, "", unhealthy, "answered 400"},
+      {"a 200 that is not listed", {{204, 204}}, "", false, 200, "", unhealthy, "answered 200"},
+      {"the second range", {{204, 204}, {401, 401}}, "", false, 401, "", healthy, "answered 401"},
+      {"a 503 that is not listed", {{200, 204}}, "", false, 503, "", draining, "answered 503"},
+      {"a 503 that is listed", {{200, 204}, {500, 503}}, "", false, 503, "", healthy, "answered 503"},
+      {"a body", {}, "ready", false, 200, ready, healthy, "answered 200"},
+      {"a pattern", {}, "^status: (ready|degraded)\\s", false, 200, ready, healthy, "answered 200"},
+      {"another body", {}, "ready", false, 200, "starting", unhealthy, no_match},
+      {"an anchor", {}, "^ready$", false, 200, ready, unhealthy, no_match},
+      {"no body", {}, "ready", false, 200, "", unhealthy, no_match},
+      {"no body, under strict: the pattern says more", {}, "ready", true, 200, "", unhealthy, no_match},
+      {"white space is matched as it came", {}, "^\\s+$", false, 200, " \n", healthy, "answered 200"},
+      {"and is empty under strict", {}, "^\\s+$", true, 200, " \n", vague, "answered 200 with an empty body"},
+      {"the body of a 503 does not matter", {}, "ready", false, 503, "no", draining, "answered 503"},
+      {"nor that of a 500", {}, "ready", false, 500, ready, unhealthy, "answered 500"},
+      {"of a listed 503 it does",
+       {{503, 503}},
+       "ready",
+       false,
+       503,
+       "no",
+       unhealthy,
+       "answered 503 with a body that is not as expected"},
+      {"UTF-8", {}, "läuft", false, 200, "läuft", healthy, "answered 200"},
+      {"octets that are not UTF-8", {}, "up", false, 200, std::string("\xff\xfe\0up", 5), healthy, "answered 200"},
+      {"what would take a backtracking matcher for ever",
+       {},
+       "(a*)*b",
+       false,
+       200,
+       std::string(65536, 'a'),
+       unhealthy,
+       no_match},
+      {"a pattern that is none is found nowhere", {}, "(", false, 200, "(", unhealthy, no_match},
+      {"detail of a match",
+       {},
+       "localEndpoints",
+       false,
+       200,
+       R"({"localEndpoints":2})",
+       healthy,
+       "answered 200: 2 local endpoints"},
+  };
+  BodyPatterns patterns;
+  for (const Case& c : cases) {
+    conf::Health health;
+    health.expect_statuses = c.statuses;
+    health.expect_body = c.pattern;
+    health.strict = c.strict;
+    const ProbeResult result = judge_healthz(c.status, c.body, {}, health, patterns);
+    EXPECT_EQ(result.outcome, c.outcome) << c.description;
+    EXPECT_EQ(result.reason, c.reason) << c.description;
+  }
+}
+
 TEST(Healthz, StandsAnAnswerCutAtEveryOctet) {
   const std::string body = kube_proxy;
   for (std::size_t size = 1; size < body.size(); ++size) {
-    const ProbeResult result = judge_healthz(200, body.substr(0, size), {}, true);
+    const ProbeResult result = judge(200, body.substr(0, size), {}, true);
     EXPECT_EQ(result.outcome, ProbeOutcome::healthy) << size;
     EXPECT_EQ(result.reason, "answered 200") << size;
   }
@@ -118,8 +201,8 @@ TEST(Healthz, ReadsTheWeightField) {
       {"hexadecimal", "0x10", {}},
   };
   for (const Case& c : cases) {
-    EXPECT_EQ(judge_healthz(200, "", c.field, false).weight, c.weight) << c.description;
-    EXPECT_EQ(judge_healthz(503, "", c.field, false).weight, c.weight) << c.description;
+    EXPECT_EQ(judge(200, "", c.field).weight, c.weight) << c.description;
+    EXPECT_EQ(judge(503, "", c.field).weight, c.weight) << c.description;
   }
 }
 

@@ -19,7 +19,8 @@ std::vector<std::size_t> due(Schedule& schedule, int milliseconds) {
 using Items = std::vector<std::size_t>;
 
 TEST(Schedule, GivesItemsWhenTheyAreDueInOrder) {
-  Schedule schedule(4);
+  Schedule schedule;
+  schedule.grow(4);
   EXPECT_EQ(schedule.next(), Schedule::Time::max());
   schedule.set(0, at(30));
   schedule.set(1, at(10));
@@ -46,7 +47,8 @@ TEST(Schedule, FollowsChangesOfTime) {
       {"the same again", {30, 10, 30}, 30},
   };
   for (const Case& c : cases) {
-    Schedule schedule(1);
+    Schedule schedule;
+    schedule.grow(1);
     for (int time : c.times) schedule.set(0, at(time));
     EXPECT_LE(schedule.next(), at(c.due_at)) << c.description;
     for (int now = 0; now < c.due_at; ++now) EXPECT_EQ(due(schedule, now), Items{}) << c.description << " at " << now;
@@ -56,7 +58,8 @@ TEST(Schedule, FollowsChangesOfTime) {
 }
 
 TEST(Schedule, ForgetsClearedItems) {
-  Schedule schedule(2);
+  Schedule schedule;
+  schedule.grow(2);
   schedule.set(0, at(10));
   schedule.set(1, at(10));
   schedule.clear(0);
@@ -65,10 +68,24 @@ TEST(Schedule, ForgetsClearedItems) {
   EXPECT_EQ(due(schedule, 20), Items{0});
 }
 
+TEST(Schedule, GivesAnItemThatIsUsedAgainItsNewTimeAlone) {
+  Schedule schedule;
+  schedule.grow(1);
+  schedule.set(0, at(10));
+  schedule.clear(0);
+  schedule.grow(3);
+  schedule.set(2, at(15));
+  schedule.set(0, at(20));
+  schedule.grow(1);  // takes nothing away
+  EXPECT_EQ(due(schedule, 12), Items{});
+  EXPECT_EQ(due(schedule, 30), (Items{2, 0}));
+}
+
 TEST(Schedule, AgreesWithAPlainTableUnderRandomChanges) {
   std::minstd_rand random(1);
   constexpr std::size_t items = 50;
-  Schedule schedule(items);
+  Schedule schedule;
+  schedule.grow(items);
   std::vector<int> table(items, -1);
   for (int now = 0; now < 5000; ++now) {
     for (int change = 0; change < 3; ++change) {

@@ -34,14 +34,16 @@ class AdminServerTest : public ::testing::Test {
     context.run([&] {
       server = std::make_unique<AdminServer>(context.io(), address,
                                              AdminSource{.ready =
-                                                             [this](std::string& why_not) {
-                                                               why_not = "draining";
-                                                               return ready.load();
+                                                             [this] {
+                                                               return std::vector<ReadyCheck>{
+                                                                   {"drain", ready ? "" : "draining"},
+                                                                   {"workers", ""},
+                                                                   {"endpoints", ready ? "" : "there are none"}};
                                                              },
                                                          .metrics = [] { return "metric 1\n"s; },
                                                          .services = [] { return "[]\n"s; },
                                                          .explain = explain,
-                                                         .explain_timeout = explain_timeout});
+                                                         .workers_timeout = workers_timeout});
       bound = server->local_address();
     });
     return bound;
@@ -52,7 +54,7 @@ class AdminServerTest : public ::testing::Test {
   conf::Address bound;
   std::atomic<bool> ready = true;
   std::function<void(const ExplainQuery&, std::function<void(std::string)>)> explain;
-  std::chrono::milliseconds explain_timeout = std::chrono::seconds(10);
+  std::chrono::milliseconds workers_timeout = std::chrono::seconds(10);
 };
 
 TEST_F(AdminServerTest, AnswersEachPage) {
@@ -66,7 +68,11 @@ TEST_F(AdminServerTest, AnswersEachPage) {
       {"/livez", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "live\n"},
       {"/healthz", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "live\n"},
       {"/readyz", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "ready\n"},
-      {"/readyz?verbose", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "ready\n"},
+      {"/readyz?verbosely", "HTTP/1.1 200 OK", "text/plain; charset=utf-8", "ready\n"},
+      {"/readyz?verbose", "HTTP/1.1 200 OK", "text/plain; charset=utf-8",
+       "[+]drain ok\n[+]workers ok\n[+]endpoints ok\nreadyz check passed\n"},
+      {"/readyz?a=b&verbose=1", "HTTP/1.1 200 OK", "text/plain; charset=utf-8",
+       "[+]drain ok\n[+]workers ok\n[+]endpoints ok\nreadyz check passed\n"},
       {"/metrics", "HTTP/1.1 200 OK", "text/plain; version=0.0.4; charset=utf-8", "metric 1\n"},
       {"/services", "HTTP/1.1 200 OK", "application/json", "[]\n"},
       {"/nothing", "HTTP/1.1 404 Not Found", "text/plain; charset=utf-8", "no such page\n"},
@@ -118,7 +124,7 @@ TEST_F(AdminServerTest, WithoutARecordThereIsNothingToExplain) {
 
 TEST_F(AdminServerTest, WorkersThatDoNotAnswerAreNotWaitedForForever) {
   explain = [](const ExplainQuery&, const std::function<void(std::string)>&) {};
-  explain_timeout = std::chrono::milliseconds(1);
+  workers_timeout = std::chrono::milliseconds(1);
   start();
   EXPECT_EQ(status_line(Client(bound).send(get("/explain")).receive()), "HTTP/1.1 503 Service Unavailable");
 }
@@ -134,9 +140,13 @@ TEST_F(AdminServerTest, IndexNamesThePages) {
 TEST_F(AdminServerTest, NotReadyIs503WithTheReason) {
   start();
   ready = false;
-  const std::string response = Client(bound).send(get("/readyz")).receive();
+  std::string response = Client(bound).send(get("/readyz")).receive();
   EXPECT_EQ(status_line(response), "HTTP/1.1 503 Service Unavailable");
-  EXPECT_EQ(body_of(response), "not ready: draining\n");
+  EXPECT_EQ(body_of(response), "not ready: draining; there are none\n");
+  response = Client(bound).send(get("/readyz?verbose")).receive();
+  EXPECT_EQ(status_line(response), "HTTP/1.1 503 Service Unavailable");
+  EXPECT_EQ(body_of(response),
+            "[-]drain failed: draining\n[+]workers ok\n[-]endpoints failed: there are none\nreadyz check failed\n");
 }
 
 TEST_F(AdminServerTest, EveryAnswerForbidsCachingAndSniffingAndAllowsNoOtherOrigin) {
@@ -203,7 +213,7 @@ TEST_F(AdminServerTest, SourceThatThrowsIs500AndTheServerGoesOn) {
   context.run([&] {
     server = std::make_unique<AdminServer>(
         context.io(), any_port(),
-        AdminSource{.ready = [](std::string&) { return true; },
+        AdminSource{.ready = [] { return std::vector<ReadyCheck>(); },
                     .metrics = []() -> std::string { throw std::runtime_error("no metrics"); },
                     .services = [] { return "[]\n"s; }});
     bound = server->local_address();

@@ -4,6 +4,7 @@
 #include "tests/unit/proxy/upstream/built.h"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
 namespace telltale::proxy {
@@ -41,8 +42,11 @@ struct MetricsText : ::testing::Test {
   WorkerMetrics* workers[2] = {&first, &second};
   std::vector<std::string> listeners = {"web", "internal"};
 
-  std::string text() const { return render_metrics(workers, listeners, built->services, source_loss); }
+  std::string text() const { return render_metrics(workers, listeners, built->services, source_loss, statuses); }
   std::vector<SourceLoss> source_loss = {SourceLoss::none, SourceLoss::few_addresses};
+  std::vector<ServiceStatus> statuses = {
+      {.selections = {{{SelectionReason::fit, 2}, {SelectionReason::no_local_endpoint, 0}}}, .ejections = 3},
+      {.selections = {{{SelectionReason::no_endpoint, 0}, {SelectionReason::no_endpoint, 0}}}}};
 };
 
 TEST_F(MetricsText, IsWellFormedWithNothingCounted) {
@@ -79,12 +83,21 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_upstream_connect_failures_total", "counter"},
       {"telltale_retries_total", "counter"},
       {"telltale_no_endpoint_total", "counter"},
+      {"telltale_node_state", "gauge"},
       {"telltale_requests_pending", "gauge"},
       {"telltale_retries_active", "gauge"},
       {"telltale_request_failures_total", "counter"},
       {"telltale_retries_refused_total", "counter"},
       {"telltale_circuit_breaker_in_use", "gauge"},
       {"telltale_endpoint_state", "gauge"},
+      {"telltale_dns_lookups_total", "counter"},
+      {"telltale_dns_names", "gauge"},
+      {"telltale_endpoints_file_loads_total", "counter"},
+      {"telltale_endpoints_files_not_in_force", "gauge"},
+      {"telltale_service_selection", "gauge"},
+      {"telltale_endpoints_eligible", "gauge"},
+      {"telltale_ejections_total", "counter"},
+      {"telltale_endpoints_ejected", "gauge"},
       {"telltale_access_log_dropped_total", "counter"},
   };
   const Exposition exposition(text());
@@ -201,6 +214,42 @@ TEST_F(MetricsText, EndpointIsInExactlyOneState) {
             1);
 }
 
+TEST_F(MetricsText, NodeIsInTheStateThatItsProbeFound) {
+  built->set().nodes[1]->verdict->set(HealthState::draining, "503", std::chrono::system_clock::now());
+  const Exposition exposition(text());
+  const auto value = [&](const char* node, const char* state) {
+    return exposition.value("telltale_node_state", {{"service", "shop"}, {"node", node}, {"state", state}});
+  };
+  EXPECT_EQ(value("node-10.0.0.11", "unknown"), 1);
+  EXPECT_EQ(value("node-10.0.0.12", "draining"), 1);
+  EXPECT_EQ(value("node-10.0.0.12", "unhealthy"), 0);
+  EXPECT_EQ(exposition.series_count("telltale_node_state"), 8u);
+}
+
+TEST_F(MetricsText, SelectionHasOneReasonForEachTraffic) {
+  const Exposition exposition(text());
+  const auto value = [&](const char* service, const char* traffic, const char* reason) {
+    return exposition.value("telltale_service_selection",
+                            {{"service", service}, {"traffic", traffic}, {"reason", reason}});
+  };
+  EXPECT_EQ(value("shop", "external", "fit"), 1);
+  EXPECT_EQ(value("shop", "external", "no_local_endpoint"), 0);
+  EXPECT_EQ(value("shop", "internal", "no_local_endpoint"), 1);
+  EXPECT_EQ(value("api", "internal", "no_endpoint"), 1);
+  EXPECT_EQ(exposition.series_count("telltale_service_selection"), 2u * 2 * 5);
+  EXPECT_EQ(exposition.value("telltale_endpoints_eligible", {{"service", "shop"}, {"traffic", "external"}}), 2);
+  EXPECT_EQ(exposition.value("telltale_endpoints_eligible", {{"service", "shop"}, {"traffic", "internal"}}), 0);
+}
+
+TEST_F(MetricsText, EjectionsAreCountedAndWhoIsOut) {
+  built->set(0).endpoints[1]->passive->ejected = true;
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_ejections_total", {{"service", "shop"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_ejections_total", {{"service", "api"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_endpoints_ejected", {{"service", "shop"}}), 1);
+  EXPECT_EQ(exposition.value("telltale_endpoints_ejected", {{"service", "api"}}), 0);
+}
+
 TEST_F(MetricsText, NamesAreEscapedInLabels) {
   listeners[0] = "a\"b\\c\nd\xff";
   const Exposition exposition(text());
@@ -254,6 +303,46 @@ TEST_F(MetricsText, WorkerOfAnotherSnapshotIsReadAsFarAsItGoes) {
   EXPECT_EQ(exposition.value("telltale_retries_total", {{"service", "api"}}), 0);
 }
 
+TEST_F(MetricsText, SaysHowNamesAndFilesFare) {
+  DiscoveryCounts counts{.files_loaded = 3, .files_refused = 2, .files_not_in_force = 1};
+  counts.lookups[static_cast<std::size_t>(LookupOutcome::timed_out)] = 7;
+  counts.names[static_cast<std::size_t>(NameState::stale)] = 4;
+  const Exposition exposition(render_metrics(workers, listeners, built->services, source_loss, {}, counts));
+  EXPECT_EQ(exposition.value("telltale_dns_lookups_total", {{"result", "timed_out"}}), 7);
+  EXPECT_EQ(exposition.value("telltale_dns_lookups_total", {{"result", "answered"}}), 0);
+  EXPECT_EQ(exposition.value("telltale_dns_names", {{"state", "stale"}}), 4);
+  EXPECT_EQ(exposition.value("telltale_endpoints_file_loads_total", {{"result", "loaded"}}), 3);
+  EXPECT_EQ(exposition.value("telltale_endpoints_file_loads_total", {{"result", "refused"}}), 2);
+  EXPECT_EQ(exposition.value("telltale_endpoints_files_not_in_force", {}), 1);
+}
+
+TEST_F(MetricsText, ServicesTellHowTheirEndpointsAreFound) {
+  const auto when = std::chrono::system_clock::time_point(1767225599999ms);
+  auto& discovery = statuses[0].discovery.emplace();
+  discovery.names = {{.name = {conf::DnsName::Kind::address, "shop.test", 80}},
+                     {.name = {conf::DnsName::Kind::srv, "_http._tcp.test", 0},
+                      .state = NameState::stale,
+                      .addresses = {"10.0.0.1:80 priority 1 weight 2"},
+                      .error = "SRV: timed out",
+                      .answered = when,
+                      .ttl = 1500ms,
+                      .since = when,
+                      .next = when}};
+  discovery.file = FileStatus{.path = "/etc/shop.json", .nodes = 1, .endpoints = 2, .loaded = when, .problems = "cut"};
+  const auto value = boost::json::parse(render_services(built->services, statuses));
+  EXPECT_TRUE(value.at(1).at("discovery").is_null());
+  const auto& names = value.at(0).at("discovery").at("names");
+  EXPECT_EQ(boost::json::serialize(names.at(0)),
+            R"({"name":"shop.test","kind":"address","state":"waiting","since":null,"addresses":[],"answered":null,)"
+            R"("ttl_seconds":null,"next":null,"error":null})");
+  EXPECT_EQ(boost::json::serialize(names.at(1)),
+            R"({"name":"_http._tcp.test","kind":"srv","state":"stale","since":"2025-12-31T23:59:59.999Z",)"
+            R"("addresses":["10.0.0.1:80 priority 1 weight 2"],"answered":"2025-12-31T23:59:59.999Z",)"
+            R"("ttl_seconds":1.5E0,"next":"2025-12-31T23:59:59.999Z","error":"SRV: timed out"})");
+  EXPECT_EQ(boost::json::serialize(value.at(0).at("discovery").at("file")),
+            R"({"path":"/etc/shop.json","loaded":"2025-12-31T23:59:59.999Z","nodes":1,"endpoints":2,"problems":"cut"})");
+}
+
 TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
   const auto since = std::chrono::system_clock::time_point(1767225599999ms);
   built->set().nodes[0]->verdict->set(HealthState::unhealthy, "refused \"\xff\"\n", since);
@@ -280,6 +369,32 @@ TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {
   EXPECT_TRUE(api.at("endpoints").at(0).at("health").is_null());
   EXPECT_TRUE(api.at("endpoints").at(0).at("node").is_null());
   EXPECT_EQ(api.at("endpoints").at(0).at("address").as_string(), "10.0.0.1:1");
+}
+
+TEST_F(MetricsText, ServicesTellWhoMayBeChosenAndWhoIsOut) {
+  PassiveHealth& passive = *built->set(0).endpoints[0]->passive;
+  passive.ejected = true;
+  passive.reason = "5 failures in a row, the last: refused";
+  passive.since = std::chrono::system_clock::time_point(1767225599999ms);
+  passive.until = passive.since + 10s;
+  passive.times = 2;
+  const auto value = boost::json::parse(render_services(built->services, statuses));
+  const auto& shop = value.at(0);
+  EXPECT_EQ(shop.at("selection").at("external").at("reason").as_string(), "fit");
+  EXPECT_EQ(shop.at("selection").at("external").at("eligible").to_number<int>(), 2);
+  EXPECT_EQ(shop.at("selection").at("internal").at("reason").as_string(), "no_local_endpoint");
+  EXPECT_EQ(shop.at("ejections").to_number<int>(), 3);
+  const auto& endpoint = shop.at("endpoints").at(0);
+  EXPECT_EQ(endpoint.at("state").as_string(), "unhealthy");
+  EXPECT_EQ(endpoint.at("reason").as_string(), "ejected: 5 failures in a row, the last: refused");
+  EXPECT_EQ(endpoint.at("since").as_string(), "2025-12-31T23:59:59.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("reason").as_string(), "5 failures in a row, the last: refused");
+  EXPECT_EQ(endpoint.at("ejected").at("since").as_string(), "2025-12-31T23:59:59.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("until").as_string(), "2026-01-01T00:00:09.999Z");
+  EXPECT_EQ(endpoint.at("ejected").at("times").to_number<int>(), 2);
+  EXPECT_TRUE(shop.at("endpoints").at(1).at("ejected").is_null());
+  EXPECT_TRUE(value.at(1).at("endpoints").at(0).at("since").is_null());
+  EXPECT_TRUE(value.at(1).at("endpoints").at(0).at("serving").as_bool());
 }
 
 }  // namespace

@@ -137,6 +137,25 @@ TEST(Directory, TellsTrafficApartWherePoliciesDiffer) {
   EXPECT_EQ(updates[0][0].by_traffic[0].reason, SelectionReason::unknown);
   EXPECT_EQ(updates[0][0].by_traffic[1].reason, SelectionReason::no_local_endpoint);
   EXPECT_EQ(f.directory->reason(0, TrafficKind::internal), SelectionReason::no_local_endpoint);
+  EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::external), 2u);
+  EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::internal), 0u);
+  const Endpoint& endpoint = *f.directory->services()[0]->set().endpoints[1];
+  EXPECT_TRUE(f.directory->is_eligible(0, TrafficKind::external, endpoint));
+  EXPECT_FALSE(f.directory->is_eligible(0, TrafficKind::internal, endpoint));
+}
+
+TEST(Directory, KnowsWhoMayBeChosenAsItWasPublishedLast) {
+  Fixture f({service("a", 3)});
+  EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::external), 0u) << "nothing yet";
+  EXPECT_FALSE(f.directory->is_eligible(0, TrafficKind::external, *f.directory->services()[0]->set().endpoints[0]));
+  f.start();
+  std::vector<std::size_t> counts;
+  f.directory->on_publish(
+      [&](std::size_t) { counts.push_back(f.directory->eligible_count(0, TrafficKind::internal)); });
+  f.set(2, HealthState::healthy);
+  f.directory->refresh(0);
+  ASSERT_TRUE(f.until([&] { return f.published[0] == 2; }));
+  EXPECT_EQ(counts, std::vector<std::size_t>{1}) << "traffic is not told apart";
 }
 
 }  // namespace

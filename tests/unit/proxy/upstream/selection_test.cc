@@ -65,6 +65,10 @@ class Fixture {
     return all;
   }
 
+  bool is_last(std::size_t i, TrafficKind traffic = TrafficKind::external) const {
+    return is_last_candidate(conf_, built_->set(), location, traffic, endpoint(i));
+  }
+
   Location location;
 
  private:
@@ -304,6 +308,45 @@ TEST(Selection, WhoWasEjectedBeginsSlowly) {
   Fixture f(2, [](conf::Service& conf) { conf.slow_start = 100s; });
   f.endpoint(0).passive->recovered = noon - 30s;
   EXPECT_NEAR(f.weights()["a"], 0.3, 1e-9);
+}
+
+TEST(Selection, KnowsTheLastOneThatMayBeChosen) {
+  struct Case {
+    const char* description;
+    std::vector<HealthState> states;
+    bool last;  // is a
+  };
+  const Case cases[] = {
+      {"another is healthy", {healthy, healthy, unhealthy}, false},
+      {"another is unknown", {healthy, unknown, unhealthy}, false},
+      {"others drain or fail", {healthy, draining, unhealthy}, true},
+      {"unknown, and the last", {unknown, draining, unhealthy}, true},
+      {"unknown, and another is healthy", {unknown, healthy, unhealthy}, false},
+      {"it may not be chosen itself", {draining, draining, unhealthy}, false},
+      {"alone", {healthy}, true},
+  };
+  for (const auto& each : cases) {
+    Fixture f(each.states.size());
+    for (std::size_t i = 0; i < each.states.size(); ++i) f.state(i, each.states[i]);
+    EXPECT_EQ(f.is_last(0), each.last) << each.description;
+  }
+}
+
+TEST(Selection, KnowsTheLastOneOfOurNodeAndOfThoseThatTerminate) {
+  Fixture f(3, [](conf::Service& conf) {
+    conf.external_traffic_policy = conf::TrafficPolicy::local;
+    conf.nodes[1].endpoints[0].terminating = true;
+    conf.nodes[2].endpoints[0].weight = 0;
+  });
+  EXPECT_FALSE(f.is_last(0)) << "the second one still serves";
+  EXPECT_FALSE(f.is_last(2)) << "it never gets any";
+  f.state(0, unhealthy);
+  EXPECT_TRUE(f.is_last(1)) << "nobody else serves while this one terminates";
+  f.state(0, healthy);
+  f.location.node_name = "n1";
+  EXPECT_TRUE(f.is_last(0));
+  EXPECT_FALSE(f.is_last(1)) << "not of our node";
+  EXPECT_FALSE(f.is_last(0, TrafficKind::internal));
 }
 
 }  // namespace
