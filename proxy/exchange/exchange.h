@@ -77,7 +77,7 @@ class Exchange {
   bool drops_response();
   bool drain_response();
   void settle_upstream();
-  void report_try();
+  void report_try(const conf::Ejection& ejection);
   void judge_backend();
 
   // Act: sequences (relay.cc).
@@ -91,7 +91,10 @@ class Exchange {
   void upload_now();
   void time_response();
   // How long things may take, at most what is left of timeouts.total (timing.cc).
-  std::chrono::milliseconds within_total(std::chrono::milliseconds wait) const;
+  std::chrono::milliseconds within_total(std::chrono::milliseconds wait) const {
+    return deadline_ == never ? wait : rest_of_total(wait);
+  }
+  std::chrono::milliseconds rest_of_total(std::chrono::milliseconds wait) const;
   bool is_total_over() const { return worker_.loop.now() >= deadline_; }
   std::chrono::milliseconds input_timeout() const;   ///< without an octet from the client, when one is due
   std::chrono::milliseconds upload_timeout() const;  ///< until upstream takes more

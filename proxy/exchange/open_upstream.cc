@@ -37,7 +37,7 @@ Exchange::Opened Exchange::open_upstream() {
     auto opened = connect_to_endpoint();
     if (opened.error) {
       upstream_failed(Phase::connect, opened.error);
-      report_try();
+      if (service_->conf().ejection) report_try(*service_->conf().ejection);
       return Opened::failed;
     }
     connecting_ = true;

@@ -208,7 +208,7 @@ Progress Exchange::forward_head() {
   if (got != Progress::done) return got;
   if (!response_.interim()) {
     head_at_ = worker_.loop.now();
-    if (!drops_response()) stage_response();
+    if (retries_->statuses.empty() || !drops_response()) stage_response();
   } else if (++interim_heads_ > max_interim_heads) {
     upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
   } else {
@@ -242,6 +242,7 @@ bool Exchange::flush_client() {
 }
 
 void Exchange::stage_response() {
+  retry_permit_.release();  // it was good for something: whatever it becomes, a tunnel even, is no retry any more
   status_ = response_.status;
   tunnel_ = response_.status == 101;
   if (!tunnel_) {

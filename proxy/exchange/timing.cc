@@ -8,8 +8,8 @@ namespace telltale::proxy {
 using std::chrono::milliseconds;
 
 /// timeouts.total ends with the response, whatever else goes on then.
-milliseconds Exchange::within_total(milliseconds wait) const {
-  if (deadline_ == never || response_complete_) return wait;
+milliseconds Exchange::rest_of_total(milliseconds wait) const {
+  if (response_complete_) return wait;
   const auto rest = std::chrono::ceil<milliseconds>(deadline_ - worker_.loop.now());
   return std::clamp(rest, milliseconds(0), wait);
 }

@@ -81,9 +81,9 @@ bool Exchange::grant_retry(TryEnd end) {
 
 bool Exchange::is_replayable() const { return is_idempotent(client_->request().method) && !body_touched_; }
 
-/// A final head came: is it one that is tried again? Then nothing of it goes to the client.
+/// Of a final head that just came: is it one that is tried again? Then nothing of it goes to the client.
 bool Exchange::drops_response() {
-  if (retries_->statuses.empty() || !is_listed(retries_->statuses, response_.status)) return false;
+  if (!is_listed(retries_->statuses, response_.status)) return false;
   if (!grant_retry(TryEnd::status)) return false;
   fail(Side::upstream, Phase::response_head, {}, Reason::bad_status);
   retry_granted_ = true;
@@ -106,7 +106,7 @@ bool Exchange::drain_response() {
 void Exchange::settle_upstream() {
   client_->abort_with(nullptr);
   if (!upstream_.is_open()) return;
-  report_try();
+  if (service_->conf().ejection) report_try(*service_->conf().ejection);
   if (connecting_) judge_backend();
   metrics_->connections_active.sub();
   const bool whole = retry_granted_ ? drain_response() : response_complete_ && !failure_ && !tunnel_;
@@ -120,13 +120,11 @@ void Exchange::settle_upstream() {
 
 /// What became of the try, for ejection. A client's fault is told as neither success nor failure, as is a pooled
 /// connection that had ended.
-void Exchange::report_try() {
-  const auto& ejection = service_->conf().ejection;
-  if (!ejection) return;
+void Exchange::report_try(const conf::Ejection& ejection) {
   const Reason reason = reason_of(failure_);
   if (failure_ && reason != Reason::bad_status) {
     if (is_endpoint_to_blame()) service_->failed(*endpoint_, to_string(reason));
-  } else if (is_listed(ejection->statuses, response_.status)) {
+  } else if (is_listed(ejection.statuses, response_.status)) {
     service_->failed(*endpoint_, "status " + std::to_string(response_.status));
   } else {
     service_->succeeded(*endpoint_);

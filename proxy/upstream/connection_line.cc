@@ -24,7 +24,7 @@ void ConnectionSlot::release() {
   if (line_ != nullptr) std::exchange(line_, nullptr)->give_back();
 }
 
-void Turn::reset() {
+void Turn::give_up() {
   if (line_ != nullptr) line_->leave(*this);
   has_come_ = false;
   since_ = {};
@@ -46,12 +46,18 @@ ConnectionLine::~ConnectionLine() { self_.post_serve = nullptr; }
 bool ConnectionLine::take(ConnectionSlot& slot, Turn& turn) {
   if (turn.has_come_) {
     slot = std::move(turn.slot_);
-  } else if (first_ != nullptr || breaker_.pending.value() > 0) {
-    return false;  // wherever they wait: what is free now is on its way to them
+  } else if (first_ != nullptr || !has_room_for_one_more()) {
+    return false;
   }
   if (!slot && !take_free(slot) && !take_idle(slot)) return false;
   turn.reset();
   return true;
+}
+
+/// Wherever others wait, what is free now is on its way to them.
+bool ConnectionLine::has_room_for_one_more() const {
+  const std::uint32_t waiting = breaker_.pending.value();
+  return waiting == 0 || breaker_.connections.value() + waiting < limits_.max_connections;
 }
 
 bool ConnectionLine::take_free(ConnectionSlot& slot) {

@@ -50,10 +50,13 @@ class Turn {
   /// It waited, and now there is room: to be used at once, or given up by reset().
   bool has_come() const { return has_come_; }
   /// Leaves the line; what was kept for it goes to the next.
-  void reset();
+  void reset() {
+    if (since_.count() != 0) give_up();
+  }
 
  private:
   friend class ConnectionLine;
+  void give_up();
   ConnectionLine* line_ = nullptr;  // where it waits
   Turn* before_ = nullptr;
   Turn* behind_ = nullptr;
@@ -117,6 +120,7 @@ class ConnectionLine {
   friend class ConnectionSlot;
   friend class Turn;
 
+  bool has_room_for_one_more() const;
   bool take_free(ConnectionSlot& slot);
   bool take_idle(ConnectionSlot& slot);
   bool is_free() const { return breaker_.connections.value() < limits_.max_connections; }

@@ -21,11 +21,6 @@ bool is_eligible(const ServiceUpdate::ByTraffic& choice, std::uint32_t index) {
 
 }  // namespace
 
-void RetryPermit::release() {
-  if (active_ != nullptr) std::exchange(active_, nullptr)->sub();
-  shared_.release();
-}
-
 LocalService::LocalService(EventLoop& loop, std::shared_ptr<Service> service, ServiceMetrics& metrics)
     : service_(std::move(service)), metrics_(metrics) {
   const auto& limits = conf().circuit_breakers;
@@ -119,11 +114,6 @@ bool LocalService::has_other(TrafficKind traffic, std::span<const std::uint32_t>
     if ((*choice.eligible)[i] && !contains(tried, i)) return true;
   }
   return false;
-}
-
-bool LocalService::admit(Permit& permit) {
-  const std::uint32_t limit = conf().circuit_breakers.max_requests;
-  return limit == 0 || permit.take(service_->breaker().requests, limit);
 }
 
 RetryRefusal LocalService::admit_retry(RetryPermit& permit, const conf::Retries& retries, Sent sent) {

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace telltale::proxy {
@@ -47,7 +48,10 @@ class RetryPermit {
   RetryPermit(const RetryPermit&) = delete;
   RetryPermit& operator=(const RetryPermit&) = delete;
   ~RetryPermit() { release(); }
-  void release();
+  void release() {
+    if (active_ != nullptr) std::exchange(active_, nullptr)->sub();
+    shared_.release();
+  }
 
  private:
   friend class LocalService;
@@ -88,7 +92,10 @@ class LocalService {
   // Limits (conf::CircuitBreakers), for whoever carries a request, or session, to an endpoint. Where there is no limit
   // nothing is counted.
   /// One more request in flight, as long as `permit` lasts. False: there are max_requests.
-  bool admit(Permit& permit);
+  bool admit(Permit& permit) {
+    const std::uint32_t limit = conf().circuit_breakers.max_requests;
+    return limit == 0 || permit.take(service_->breaker().requests, limit);
+  }
   enum class Sent : bool { nothing, something };
   /// One more retry in flight, as long as `permit` lasts; `sent`: in the try before. Where that was nothing no backend
   /// is asked twice, so the budget is not asked either: else a service of which one backend in two refuses connections

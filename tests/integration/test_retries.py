@@ -46,6 +46,12 @@ class Retries(ProxyTest):
     def statuses(self, proxy, count=10, **request) -> list:
         return sorted({proxy.get("/", **request).status for _ in range(count)})
 
+    def assert_tries(self, records, most):
+        """Whom a first try meets is the balancer's to say."""
+        tries = {r["tries"] for r in records}
+        self.assertIn(most, tries)
+        self.assertLessEqual(tries, set(range(1, most + 1)))
+
     def counted(self, proxy, name, **labels) -> int:
         return int(proxy.metrics().sum(f"telltale_{name}", service="app", **labels))
 
@@ -57,7 +63,7 @@ class Retries(ProxyTest):
         for method in ("GET", "HEAD", "OPTIONS", "DELETE", "PUT"):
             self.assertEqual(self.statuses(proxy, method=method), [200], method)
         records = proxy.wait_access(count=50)
-        self.assertIn(2, {r["tries"] for r in records})
+        self.assert_tries(records, 2)
         self.assertEqual({(r["reason"], r["failure"]) for r in records}, {(None, None)}, "in the end it went well")
         self.assertEqual({r["endpoint"] for r in records}, {well})
         self.assertEqual(self.counted(proxy, "retries_total"), sum(r["tries"] - 1 for r in records))
@@ -70,8 +76,10 @@ class Retries(ProxyTest):
             with self.subTest(**what):
                 self.assertEqual(self.statuses(proxy, **what), [200, 502])
         failed = proxy.wait_access(lambda r: r["status"] == 502, count=15)
-        self.assertEqual({(r["tries"], r["reason"], r["endpoint"]) for r in failed}, {(1, "upstream_closed", closing)})
-        self.assertEqual(self.counted(proxy, "request_failures_total", reason="upstream_closed"), 15)
+        self.assertEqual({(r["tries"], r["endpoint"]) for r in failed}, {(1, closing)})
+        # Who closes with octets unread sends a reset.
+        self.assertLessEqual({r["reason"] for r in failed}, {"upstream_closed", "upstream_reset"})
+        self.assertEqual(self.counted(proxy, "request_failures_total"), 15)
 
     def test_nothing_but_connecting_is_tried_again_by_default(self):
         closing, well, unavailable = self.nginx(CLOSES, WELL, unwell(503))
@@ -94,9 +102,7 @@ class Retries(ProxyTest):
             proxy = self.serve(one, two, three, well, retries={"attempts": 3})
             for method, body in (("GET", b""), ("POST", b"x" * 100_000)):
                 self.assertEqual(self.statuses(proxy, 8, method=method, body=body), [200])
-            tries = {r["tries"] for r in proxy.wait_access(count=16)}
-            self.assertLessEqual(tries, {1, 2, 3, 4})
-            self.assertIn(4, tries)
+            self.assert_tries(proxy.wait_access(count=16), 4)
             few = self.serve(one, two, three, well, retries={"attempts": 1})
             self.assertEqual(self.statuses(few, 8), [200, 502])
 
@@ -107,7 +113,7 @@ class Retries(ProxyTest):
             response = proxy.get("/")
             self.assertEqual((response.status, response.body), (200, b"well"))
         self.assertEqual(self.statuses(proxy, method="POST"), [200, 503], "once is enough")
-        self.assertIn(2, {r["tries"] for r in proxy.wait_access(count=20)})
+        self.assert_tries(proxy.wait_access(count=20), 2)
         # The dropped responses were here as a whole: their connections were used again.
         self.assertLessEqual(self.counted(proxy, "upstream_connections_opened_total"), 2)
 
@@ -129,7 +135,7 @@ class Retries(ProxyTest):
         (well,) = self.nginx(WELL)
         proxy = self.serve(self.silent(), well, retries={"on": ["timeout"], "per_try_timeout": "200ms"})
         self.assertEqual(self.statuses(proxy, 4), [200])
-        self.assertIn(2, {r["tries"] for r in proxy.wait_access(count=4)})
+        self.assert_tries(proxy.wait_access(count=4), 2)
         self.assertEqual(self.statuses(proxy, 2, method="POST"), [200, 504])
         record = proxy.wait_access(lambda r: r["status"] == 504)[0]
         self.assertEqual((record["tries"], record["reason"]), (1, "per_try_timeout"))

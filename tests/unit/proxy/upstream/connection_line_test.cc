@@ -105,6 +105,20 @@ TEST(ConnectionLine, ServesFirstComeFirstServedAndNeverInsideOfAnothersEnd) {
   EXPECT_EQ(worker.metrics.requests_pending.value(), 0u);
 }
 
+TEST(ConnectionLine, NobodyWaitsInAnotherWorkerWhereThereIsRoomForAll) {
+  Shared shared(2);
+  OneWorker one(shared), two(shared);
+  Waiter a, b, waiting, newcomer, late;
+  ASSERT_TRUE(a.take(one) && b.take(one));
+  ASSERT_TRUE(waiting.wait(one));
+  a.slot.release();
+  EXPECT_FALSE(late.take(two)) << "it is on its way to who waits";
+  b.slot.release();
+  EXPECT_TRUE(newcomer.take(two));
+  one.turn();
+  EXPECT_TRUE(waiting.served);
+}
+
 TEST(ConnectionLine, RefusesMoreThanMaxPending) {
   Shared shared(1, 2);
   OneWorker one(shared), two(shared);
