@@ -25,7 +25,8 @@ struct Balance {
   BalancePolicy policy = BalancePolicy::round_robin;
   HashOn hash_on = HashOn::client_address;
   std::string hash_name;             ///< of the header or cookie
-  std::uint32_t table_size = 65537;  ///< of maglev: a prime number; of ring_hash: about how many points are on the ring
+  /// Of maglev: a prime number; of ring_hash: about how many points are on the ring of 64 endpoints or more.
+  std::uint32_t table_size = 65537;
 };
 
 /// The same resolved client gets the same endpoint while that is ready (Kubernetes: sessionAffinity: ClientIP).

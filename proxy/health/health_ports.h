@@ -37,7 +37,8 @@ class HealthPorts {
 
   /// How many endpoints the service has from now on. 0 before. Nothing for a service without a port.
   void set_local_endpoints(std::size_t service, std::size_t count);
-  /// Whether we serve: while we do not, as before the first call, every port says 503, and that the proxy is not healthy.
+  /// Whether we serve: while we do not, as before the first call, every port says 503, and that the proxy is not
+  /// healthy.
   void set_proxy_healthy(bool healthy);
   /// Closes all. Idempotent.
   void stop();

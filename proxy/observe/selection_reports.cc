@@ -49,7 +49,9 @@ std::string selection_text(std::string_view which, SelectionReason reason, std::
       text += ": no endpoint may be chosen: requests get 503, TCP connections are refused";
       break;
     case SelectionReason::no_local_endpoint:
-      text += ": no endpoint of this node may be chosen, and its policy is local: requests get 503, TCP connections are refused";
+      text +=
+          ": no endpoint of this node may be chosen, and its policy is local: requests get 503, TCP connections are "
+          "refused";
       break;
   }
   text.append(" (").append(states.empty() ? "it has none" : states).append(")");
