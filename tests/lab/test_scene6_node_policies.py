@@ -133,8 +133,10 @@ class Policies(OnNodes):
 class Terminating(OnNodes):
     """KEP-1669, by the file alone, under load through lb1."""
 
-    def loaded(self):
+    def loaded(self, **states):
+        """Once the balancer has heard of both nodes: those it knows nothing of are better than none."""
         wait_states = self.balancer()
+        wait_states(**states)
         return wait_states, self.load(f"http://{VIP}/")
 
     def check(self, outcome):
@@ -145,8 +147,7 @@ class Terminating(OnNodes):
         """It serves on, but the health port says 503, so that load balancers leave; then it can go."""
         one, two = self.pods["node1"].endpoint(), self.pods["node2"].endpoint()
         self.start(one)
-        wait_states, load = self.loaded()
-        wait_states(node1="healthy", node2="draining")
+        wait_states, load = self.loaded(node1="healthy", node2="draining")
         self.wait_served(self.apps["node1"])
         self.publish(one, two)
         wait_states(node1="healthy", node2="healthy")
@@ -171,8 +172,7 @@ class Terminating(OnNodes):
         """While a new one is ready on the node the terminating one gets nothing new."""
         now = {node: pod.endpoint() for node, pod in self.pods.items()}
         self.start(*now.values())
-        wait_states, load = self.loaded()
-        wait_states(node1="healthy", node2="healthy")
+        _, load = self.loaded(node1="healthy", node2="healthy")
         for node, old in self.apps.items():
             self.wait_served(old)
             pod = self.lab.pod(f"{self.pods[node].name}-v2", node, 21)
