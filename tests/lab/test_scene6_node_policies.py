@@ -30,7 +30,8 @@ services:
     health_check_node_port: "0.0.0.0:32122"
 """
 STATUS = "curl -s -o /dev/null -w '%{http_code}\\n'"
-WHO = f"for i in $(seq 20); do curl -s {VIP} | grep -E '^(served_by|x-forwarded-for)'; done | sort | uniq -c | sed 's/^ *//'"
+WHO = (f"for i in $(seq 20); do curl -s {VIP} | grep -E '^(served_by|x-forwarded-for)'; done"
+       " | sort | uniq -c | sed 's/^ *//'")
 
 
 class OnNodes(Scene):
@@ -89,7 +90,8 @@ class Policies(OnNodes):
             endpoints = self.start(self.pods["node1"].endpoint())
             page.file("node1", "telltale.yaml", self.configuration("node1", file="/etc/telltale/endpoints.json"))
             page.file("node1", "/etc/telltale/endpoints.json", endpoints)
-            seen = page.run("client", f"for node in $NODES; do {STATUS} $node:30080; done", NODES=" ".join(NODES.values()))
+            each = f"for node in $NODES; do {STATUS} $node:30080; done"
+            seen = page.run("client", each, NODES=" ".join(NODES.values()))
             self.assertEqual(seen, "200\n503\n")
             for node, count in (("node1", 1), ("node2", 0)):
                 said = page.run(node, "curl -si localhost:32122/healthz; echo")
@@ -156,7 +158,8 @@ class Terminating(OnNodes):
         with self.page("node-terminating") as page:
             page.note("its pod is terminating, and the only one of node1:")
             self.assertEqual(page.run("node1", f"{STATUS} localhost:32122"), "503\n")
-            self.assertEqual(page.run("client", f"curl -s {NODES['node1']}:30080 | grep served_by"), "served_by=nginx-1\n")
+            seen = page.run("client", f"curl -s {NODES['node1']}:30080 | grep served_by")
+            self.assertEqual(seen, "served_by=nginx-1\n")
             wait_states(node1="draining", node2="healthy")
             self.wait_served(self.apps["node2"])
             self.apps["node1"].quit()
@@ -190,7 +193,8 @@ class Terminating(OnNodes):
         self.assertEqual(set(served), {"nginx-1", "nginx-2", "nginx-1-v2", "nginx-2-v2"})
         with self.page("node-rollout") as page:
             by_new = sum(count for pod, count in served.items() if pod.endswith("v2"))
-            page.note(f"{outcome.requests} requests answered, {outcome.failures} failed; {by_new} requests by the new pods")
+            page.note(f"{outcome.requests} requests answered, {outcome.failures} failed; "
+                      f"{by_new} requests by the new pods")
 
 
 if __name__ == "__main__":
