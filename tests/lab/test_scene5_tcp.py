@@ -29,7 +29,8 @@ class Tcp(Scene):
             pod.echo("--proxy-protocol")
         self.endpoints = [pod.endpoint() for pod in pods]
         self.service = self.lab.load_balanced(*self.endpoints)
-        self.configuration = _LISTENERS.lstrip("\n") + balancer.service("app", propagate="{ proxy_protocol: v2 }") + "\n"
+        service = balancer.service("app", propagate="{ proxy_protocol: v2 }")
+        self.configuration = _LISTENERS.lstrip("\n") + service + "\n"
         self.proxy = self.telltale("lb1", self.configuration)
         self.wait_states(node1="healthy", node2="healthy")
 

@@ -30,7 +30,8 @@ services:
     health_check_node_port: "0.0.0.0:32122"
 """
 STATUS = "curl -s -o /dev/null -w '%{http_code}\\n'"
-WHO = f"for i in $(seq 20); do curl -s {VIP} | grep -E '^(served_by|x-forwarded-for)'; done | sort | uniq -c | sed 's/^ *//'"
+WHO = (f"for i in $(seq 20); do curl -s {VIP} | grep -E '^(served_by|x-forwarded-for)'; done"
+       " | sort | uniq -c | sed 's/^ *//'")
 
 
 class OnNodes(Scene):
@@ -89,7 +90,8 @@ class Policies(OnNodes):
             endpoints = self.start(self.pods["node1"].endpoint())
             page.file("node1", "telltale.yaml", self.configuration("node1", file="/etc/telltale/endpoints.json"))
             page.file("node1", "/etc/telltale/endpoints.json", endpoints)
-            seen = page.run("client", f"for node in $NODES; do {STATUS} $node:30080; done", NODES=" ".join(NODES.values()))
+            each = f"for node in $NODES; do {STATUS} $node:30080; done"
+            seen = page.run("client", each, NODES=" ".join(NODES.values()))
             self.assertEqual(seen, "200\n503\n")
             for node, count in (("node1", 1), ("node2", 0)):
                 said = page.run(node, "curl -si localhost:32122/healthz; echo")
@@ -133,8 +135,10 @@ class Policies(OnNodes):
 class Terminating(OnNodes):
     """KEP-1669, by the file alone, under load through lb1."""
 
-    def loaded(self):
+    def loaded(self, **states):
+        """Once the balancer has heard of both nodes: those it knows nothing of are better than none."""
         wait_states = self.balancer()
+        wait_states(**states)
         return wait_states, self.load(f"http://{VIP}/")
 
     def check(self, outcome):
@@ -145,8 +149,7 @@ class Terminating(OnNodes):
         """It serves on, but the health port says 503, so that load balancers leave; then it can go."""
         one, two = self.pods["node1"].endpoint(), self.pods["node2"].endpoint()
         self.start(one)
-        wait_states, load = self.loaded()
-        wait_states(node1="healthy", node2="draining")
+        wait_states, load = self.loaded(node1="healthy", node2="draining")
         self.wait_served(self.apps["node1"])
         self.publish(one, two)
         wait_states(node1="healthy", node2="healthy")
@@ -155,7 +158,8 @@ class Terminating(OnNodes):
         with self.page("node-terminating") as page:
             page.note("its pod is terminating, and the only one of node1:")
             self.assertEqual(page.run("node1", f"{STATUS} localhost:32122"), "503\n")
-            self.assertEqual(page.run("client", f"curl -s {NODES['node1']}:30080 | grep served_by"), "served_by=nginx-1\n")
+            seen = page.run("client", f"curl -s {NODES['node1']}:30080 | grep served_by")
+            self.assertEqual(seen, "served_by=nginx-1\n")
             wait_states(node1="draining", node2="healthy")
             self.wait_served(self.apps["node2"])
             self.apps["node1"].quit()
@@ -171,8 +175,7 @@ class Terminating(OnNodes):
         """While a new one is ready on the node the terminating one gets nothing new."""
         now = {node: pod.endpoint() for node, pod in self.pods.items()}
         self.start(*now.values())
-        wait_states, load = self.loaded()
-        wait_states(node1="healthy", node2="healthy")
+        _, load = self.loaded(node1="healthy", node2="healthy")
         for node, old in self.apps.items():
             self.wait_served(old)
             pod = self.lab.pod(f"{self.pods[node].name}-v2", node, 21)
@@ -190,7 +193,8 @@ class Terminating(OnNodes):
         self.assertEqual(set(served), {"nginx-1", "nginx-2", "nginx-1-v2", "nginx-2-v2"})
         with self.page("node-rollout") as page:
             by_new = sum(count for pod, count in served.items() if pod.endswith("v2"))
-            page.note(f"{outcome.requests} requests answered, {outcome.failures} failed; {by_new} requests by the new pods")
+            page.note(f"{outcome.requests} requests answered, {outcome.failures} failed; "
+                      f"{by_new} requests by the new pods")
 
 
 if __name__ == "__main__":

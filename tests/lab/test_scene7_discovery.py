@@ -65,7 +65,8 @@ class Moving(Scene):
         with self.page("move-by-file") as page:
             page.file("lb1", "/etc/telltale/endpoints.json", file.replace(self.pods[0].endpoint()))
             self.serve(f"endpoints_file: {file.path}")
-            page.file("lb1", "telltale.yaml", self.proxy.configuration.replace(file.path, "/etc/telltale/endpoints.json"))
+            shown = self.proxy.configuration.replace(file.path, "/etc/telltale/endpoints.json")
+            page.file("lb1", "telltale.yaml", shown)
             self.move(lambda pods: file.replace(*(pod.endpoint() for pod in pods)), page)
             page.file("lb1", "/etc/telltale/endpoints.json, in the end", file.text())
 
