@@ -21,8 +21,10 @@ bool retries_nothing(const Retries& retries) {
   return retries.attempts > 0 && !retries.connect_failure && !retries.reset && !retries.timeout &&
          retries.statuses.empty();
 }
+/// What was sent and is to be tried again needs one.
 bool has_no_budget(const Retries& retries) {
-  return retries.attempts > 0 && retries.budget == 0 && retries.min_concurrent == 0;
+  return retries.attempts > 0 && (retries.reset || retries.timeout || !retries.statuses.empty()) &&
+         retries.budget == 0 && retries.min_concurrent == 0;
 }
 
 class PartCheck {
@@ -75,8 +77,8 @@ void PartCheck::check_retries() {
             "on: [connect_failure], or `retries: 0`");
   }
   if (has_no_budget(part_.retries) && !(service_ && has_no_budget(service_->retries))) {
-    warning("retries", "budget", "nothing is tried again: `budget` and `min_concurrent` are 0",
-            "budget: 20, or `retries: 0`");
+    warning("retries", "budget", "nothing that was sent is tried again: `budget` and `min_concurrent` are 0",
+            "budget: 20, or `on: [connect_failure]`");
   }
 }
 

@@ -25,7 +25,8 @@ struct Balance {
   BalancePolicy policy = BalancePolicy::round_robin;
   HashOn hash_on = HashOn::client_address;
   std::string hash_name;             ///< of the header or cookie
-  std::uint32_t table_size = 65537;  ///< of maglev: a prime number; of ring_hash: about how many points are on the ring
+  /// Of maglev: a prime number; of ring_hash: about how many points are on the ring of 64 endpoints or more.
+  std::uint32_t table_size = 65537;
 };
 
 /// The same resolved client gets the same endpoint while that is ready (Kubernetes: sessionAffinity: ClientIP).
@@ -136,8 +137,8 @@ struct Retries {
   bool timeout = false;         ///< no response in time (per_try_timeout, timeouts.response); likewise
   std::vector<StatusRange> statuses;  ///< such a response is dropped; likewise
   Milliseconds per_try_timeout{0};    ///< request sent to response head, for each try; 0: timeouts.response alone
-  unsigned budget = 20;               ///< percent of a worker's requests in flight that may be retries
-  unsigned min_concurrent = 3;        ///< which may be, whatever the percentage says
+  unsigned budget = 20;  ///< percent of a worker's requests in flight that may be retries, after failed connects aside
+  unsigned min_concurrent = 3;  ///< which may be, whatever the percentage says
 };
 
 /// Of one service, in all workers. 0: no limit.

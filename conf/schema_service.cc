@@ -30,7 +30,8 @@ constexpr Field balance_fields[] = {
      .max = 8'388'608,
      .fallback = "65537",
      .meaning = "Of `maglev`: a prime number, up to 5000011, at least a hundred times the number of endpoints. Of "
-                "`ring_hash`: about how many points are on the ring, from 1024."},
+                "`ring_hash`: about how many points are on the ring of 64 endpoints or more, from 1024; fewer endpoints "
+                "have as many each."},
 };
 constexpr Field session_affinity_fields[] = {
     {.name = "type",
@@ -132,7 +133,9 @@ constexpr Field retries_fields[] = {
      .min = 0,
      .max = 100,
      .fallback = "20",
-     .meaning = "Percent of a worker's requests in flight that may be retries: what is down is not hit harder."},
+     .meaning =
+         "Percent of a worker's requests in flight that may be retries: what is down is not hit harder. A failed "
+         "connect does not count: nobody was asked."},
     {.name = "min_concurrent",
      .type = Type::integer,
      .min = 0,

@@ -37,7 +37,7 @@ void log_problems(const std::string& service, std::string_view problems) {
 struct Discovery::Followed {
   conf::Service conf;
   conf::EndpointsFile file;          // the last good one
-  std::vector<conf::DnsName> names;  // of both
+  std::vector<conf::DnsName> names;  // of both, each once
   std::unique_ptr<FileWatcher> watcher;
   std::chrono::system_clock::time_point loaded{};
   std::string problems;
@@ -139,11 +139,13 @@ void Discovery::follow_names() {
   uses_.clear();
   for (std::size_t i = 0; i < services_.size(); ++i) {
     if (!services_[i]) continue;
-    services_[i]->names = names_in(services_[i]->conf, services_[i]->file);
-    for (const conf::DnsName& name : services_[i]->names) {
+    services_[i]->names.clear();
+    for (conf::DnsName& name : names_in(services_[i]->conf, services_[i]->file)) {
       auto& users = uses_[NameTable::Key(name)];
-      if (users.empty() || users.back() != i) users.push_back(i);
+      if (!users.empty() && users.back() == i) continue;  // at another port, say
+      users.push_back(i);
       all.push_back(name);
+      services_[i]->names.push_back(std::move(name));
     }
   }
   names_->follow(all);

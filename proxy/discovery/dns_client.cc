@@ -81,8 +81,9 @@ DnsClient::DnsClient(asio::io_context& io, const conf::Dns& conf, std::string re
       }) {
   set_up_library();
   watcher_.about_to_read();
-  channel_ = make_channel();
-  if (channel_ == nullptr) throw std::system_error(std::make_error_code(std::errc::io_error), resolv_conf_);
+  std::string problem;
+  channel_ = make_channel(problem);
+  if (channel_ == nullptr) throw std::system_error(std::make_error_code(std::errc::io_error), problem);
   read_search_list();
   watcher_.start();
 }
@@ -100,8 +101,8 @@ void DnsClient::stop() {
   channel_ = nullptr;
 }
 
-/// Null where it fails: memory, or a resolv.conf that may not be read.
-DnsClient::Channel DnsClient::make_channel() {
+/// Null where it fails, out of memory say. A resolv.conf that cannot be read is like none: 127.0.0.1 is asked.
+DnsClient::Channel DnsClient::make_channel(std::string& problem) {
   ares_options options{};
   options.flags = ARES_FLAG_EDNS;
   options.ednspsz = udp_payload_octets;
@@ -114,11 +115,13 @@ DnsClient::Channel DnsClient::make_channel() {
              ARES_OPT_RESOLVCONF;
   if (!conf_.servers.empty()) mask |= ARES_OPT_NOROTATE;
   Channel channel = nullptr;
-  if (::ares_init_options(&channel, &options, mask) != ARES_SUCCESS) return nullptr;
-  if (conf_.servers.empty()) return channel;
-  if (::ares_set_servers_ports_csv(channel, to_csv(conf_.servers).c_str()) == ARES_SUCCESS) return channel;
-  ::ares_destroy(channel);
-  return nullptr;
+  int status = ::ares_init_options(&channel, &options, mask);
+  if (status == ARES_SUCCESS && !conf_.servers.empty()) {
+    status = ::ares_set_servers_ports_csv(channel, to_csv(conf_.servers).c_str());
+    if (status != ARES_SUCCESS) ::ares_destroy(std::exchange(channel, nullptr));
+  }
+  if (status != ARES_SUCCESS) problem = "DNS, by " + resolv_conf_ + ": " + ::ares_strerror(status);
+  return channel;
 }
 
 void DnsClient::read_search_list() {
@@ -139,12 +142,13 @@ void DnsClient::read_search_list() {
 /// resolv.conf has changed.
 void DnsClient::reopen() {
   if (stopped_) return;
-  const Channel fresh = make_channel();
-  if (fresh == nullptr) return spdlog::error("{}: cannot be used; DNS servers and search list stay", resolv_conf_);
+  std::string problem;
+  const Channel fresh = make_channel(problem);
+  if (fresh == nullptr) return spdlog::error("{}; the servers and the search list from before stay in use", problem);
   ::ares_destroy(channel_);  // what is in flight comes back to waiting_
   channel_ = fresh;
   read_search_list();
-  spdlog::info("{}: read again", resolv_conf_);
+  spdlog::info("DNS: {} read again", resolv_conf_);
   pump();
 }
 

@@ -45,7 +45,7 @@ class DnsClient final : public Resolver {
   };
   struct Socket;
 
-  Channel make_channel();
+  Channel make_channel(std::string& problem);
   void read_search_list();
   void reopen();
   void send();

@@ -222,7 +222,7 @@ bool TcpSession::may_retry() {
   if (tries_ > retries.attempts || tries_ == max_tries) return false;
   const auto traffic = connection_.context().listener->internal ? TrafficKind::internal : TrafficKind::external;
   if (!service_.has_other(traffic, std::span(tried_).first(tries_))) return false;
-  const RetryRefusal refusal = service_.admit_retry(retry_permit_, retries);
+  const RetryRefusal refusal = service_.admit_retry(retry_permit_, retries, LocalService::Sent::nothing);
   if (refusal != RetryRefusal::none) {
     service_.metrics().retries_refused[static_cast<std::size_t>(refusal)].add();
     return false;

@@ -68,7 +68,8 @@ bool Exchange::grant_retry(TryEnd end) {
                         .other_endpoint = end != TryEnd::connect_failure || service_->has_other(traffic(), tried),
                         .retries = retry_count_};
   if (!proxy::may_retry(*retries_, attempt)) return false;
-  const RetryRefusal refusal = service_->admit_retry(retry_permit_, *retries_);
+  const auto sent = end == TryEnd::connect_failure ? LocalService::Sent::nothing : LocalService::Sent::something;
+  const RetryRefusal refusal = service_->admit_retry(retry_permit_, *retries_, sent);
   if (refusal != RetryRefusal::none) {
     metrics_->retries_refused[static_cast<std::size_t>(refusal)].add();
     return false;

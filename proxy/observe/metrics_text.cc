@@ -203,7 +203,7 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
       {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries,
        "Further tries of requests, on another endpoint where there is one."},
       {"telltale_retries_active", Kind::gauge, &ServiceMetrics::retries_active,
-       "Requests in flight that are tried again."},
+       "Requests in flight that are tried again after something was sent: those of the budget."},
       {"telltale_no_endpoint_total", Kind::counter, &ServiceMetrics::no_endpoint,
        "Requests answered 503 because no endpoint was ready."},
   }};

@@ -39,6 +39,7 @@ class Permit {
     return *this;
   }
   ~Permit() { release(); }
+  explicit operator bool() const { return count_ != nullptr; }
   /// False: there are `limit` already.
   bool take(SharedCount& count, std::uint32_t limit) {
     if (!count.take(limit)) return false;

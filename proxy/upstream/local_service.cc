@@ -126,15 +126,20 @@ bool LocalService::admit(Permit& permit) {
   return limit == 0 || permit.take(service_->breaker().requests, limit);
 }
 
-RetryRefusal LocalService::admit_retry(RetryPermit& permit, const conf::Retries& retries) {
-  if (permit) return RetryRefusal::none;  // one request is one retry, however often it is tried
-  if (!within_budget(retries, metrics_.retries_active.value(), metrics_.requests_active.value())) {
+RetryRefusal LocalService::admit_retry(RetryPermit& permit, const conf::Retries& retries, Sent sent) {
+  // One request is one retry, however often it is tried.
+  const bool budgeted = sent == Sent::something && permit.active_ == nullptr;
+  if (budgeted && !within_budget(retries, metrics_.retries_active.value(), metrics_.requests_active.value())) {
     return RetryRefusal::budget;
   }
   const std::uint32_t limit = conf().circuit_breakers.max_retries;
-  if (limit != 0 && !permit.shared_.take(service_->breaker().retries, limit)) return RetryRefusal::max_retries;
-  permit.active_ = &metrics_.retries_active;
-  permit.active_->add();
+  if (limit != 0 && !permit.shared_ && !permit.shared_.take(service_->breaker().retries, limit)) {
+    return RetryRefusal::max_retries;
+  }
+  if (budgeted) {
+    permit.active_ = &metrics_.retries_active;
+    permit.active_->add();
+  }
   return RetryRefusal::none;
 }
 

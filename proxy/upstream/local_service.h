@@ -47,7 +47,6 @@ class RetryPermit {
   RetryPermit(const RetryPermit&) = delete;
   RetryPermit& operator=(const RetryPermit&) = delete;
   ~RetryPermit() { release(); }
-  explicit operator bool() const { return active_ != nullptr; }
   void release();
 
  private:
@@ -90,8 +89,11 @@ class LocalService {
   // nothing is counted.
   /// One more request in flight, as long as `permit` lasts. False: there are max_requests.
   bool admit(Permit& permit);
-  /// One more retry in flight, as long as `permit` lasts.
-  RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries);
+  enum class Sent : bool { nothing, something };
+  /// One more retry in flight, as long as `permit` lasts; `sent`: in the try before. Where that was nothing no backend
+  /// is asked twice, so the budget is not asked either: else a service of which one backend in two refuses connections
+  /// would fail requests that the other could serve. max_retries counts all.
+  RetryRefusal admit_retry(RetryPermit& permit, const conf::Retries& retries, Sent sent);
   enum class Reuse : bool { allowed, forbidden };
   /// An idle connection of that identity; or a new one, whose stream the caller opens. nullptr: there is no room for
   /// one: leave() the endpoint, wait(), then enter() again.

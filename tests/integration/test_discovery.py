@@ -4,10 +4,14 @@ import collections
 import contextlib
 import json
 import os
+import signal
 import tempfile
 import threading
 
 from support import Backend, Dnsmasq, ProxyTest, config, http_handler, listener, main, respond, service, wait_until
+from support.config import to_text
+from support.process import Process
+from support.waiting import binary_path
 
 HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "500ms", "attempts": 1, "retry": "200ms"}
@@ -185,6 +189,38 @@ class Addresses(Discovery):
         dns.start()
         self.wait_endpoints(a.address)
         self.assertEqual(self.proxy.get("/").body.decode(), HOSTS[0])
+
+    def test_a_silent_server_does_not_keep_the_rest_from_being_served(self):
+        a, b, _ = self.backends()
+        dns = self.dnsmasq([(HOSTS[0], "app.test")])
+        dns.freeze()
+        conf = config(
+            service(f"app.test:{a.port}"),
+            service(b, name="other"),
+            listeners=[listener(), listener("other", service="other")],
+            dns={"servers": [dns.address], **FAST, "timeout": "60s"},
+        )
+        self.proxy = self.start(conf)
+        self.assertEqual(self.name_status()["state"], "waiting")
+        self.assertEqual(self.proxy.get("/").status, 503)
+        self.assertEqual(self.proxy.get("/", listener="other").body.decode(), HOSTS[1])
+        dns.thaw()
+        self.wait_endpoints(a.address)
+        self.assertEqual(self.proxy.get("/").body.decode(), HOSTS[0])
+
+    def test_ends_while_it_waits_for_names(self):
+        dns = self.dnsmasq([(HOSTS[0], "app.test")])
+        dns.freeze()
+        conf = config(service("app.test:80"), dns={"servers": [dns.address], **FAST, "timeout": "60s"})
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(to_text(conf))
+            file.flush()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                process = Process([binary_path(), "run", "-c", file.name])
+                process.stderr.wait_line("admin on")
+                process.send_signal(number)
+                self.assertEqual(process.wait(), 0)
+                self.assertFalse([line for line in process.stderr.lines() if "ready: " in line])
 
     def test_what_is_found_is_probed(self):
         a, b, _ = self.backends()

@@ -57,7 +57,7 @@ class Retries(ProxyTest):
         for method in ("GET", "HEAD", "OPTIONS", "DELETE", "PUT"):
             self.assertEqual(self.statuses(proxy, method=method), [200], method)
         records = proxy.wait_access(count=50)
-        self.assertEqual({r["tries"] for r in records}, {1, 2})
+        self.assertIn(2, {r["tries"] for r in records})
         self.assertEqual({(r["reason"], r["failure"]) for r in records}, {(None, None)}, "in the end it went well")
         self.assertEqual({r["endpoint"] for r in records}, {well})
         self.assertEqual(self.counted(proxy, "retries_total"), sum(r["tries"] - 1 for r in records))
@@ -107,7 +107,7 @@ class Retries(ProxyTest):
             response = proxy.get("/")
             self.assertEqual((response.status, response.body), (200, b"well"))
         self.assertEqual(self.statuses(proxy, method="POST"), [200, 503], "once is enough")
-        self.assertEqual({r["tries"] for r in proxy.wait_access(count=20)}, {1, 2})
+        self.assertIn(2, {r["tries"] for r in proxy.wait_access(count=20)})
         # The dropped responses were here as a whole: their connections were used again.
         self.assertLessEqual(self.counted(proxy, "upstream_connections_opened_total"), 2)
 
@@ -129,7 +129,7 @@ class Retries(ProxyTest):
         (well,) = self.nginx(WELL)
         proxy = self.serve(self.silent(), well, retries={"on": ["timeout"], "per_try_timeout": "200ms"})
         self.assertEqual(self.statuses(proxy, 4), [200])
-        self.assertEqual({r["tries"] for r in proxy.wait_access(count=4)}, {1, 2})
+        self.assertIn(2, {r["tries"] for r in proxy.wait_access(count=4)})
         self.assertEqual(self.statuses(proxy, 2, method="POST"), [200, 504])
         record = proxy.wait_access(lambda r: r["status"] == 504)[0]
         self.assertEqual((record["tries"], record["reason"]), (1, "per_try_timeout"))

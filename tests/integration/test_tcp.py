@@ -25,6 +25,7 @@ from support import (
     wait_until,
 )
 from support.sockets import listen_socket, reset, text_of
+from support.waiting import SANITIZER
 
 
 class Server:
@@ -132,7 +133,8 @@ class Tcp(ProxyTest):
         far.join(60)
         self.assertEqual(got["server"], hashlib.sha256(sent[0]).digest())
         self.assertEqual(got["client"], hashlib.sha256(sent[1]).digest())
-        self.assertLess(proxy.memory("VmHWM"), 120 << 20, "nothing is piled up in between")
+        if not SANITIZER:  # they keep freed memory
+            self.assertLess(proxy.memory("VmHWM"), 120 << 20, "nothing is piled up in between")
 
     def test_a_side_that_breaks_is_passed_on_as_broken(self):
         for who in ("client", "server"):
@@ -249,9 +251,8 @@ class Tcp(ProxyTest):
     def test_nobody_to_connect_to_is_a_reset(self):
         refused = self.enterContext(refused_address())
         proxy = self.serve(service(refused))
-        client = self.connect(proxy)
-        with self.assertRaises(ConnectionResetError):
-            client.recv(1)
+        # Before connect() has returned, or after.
+        self.assertRaises(ConnectionResetError, lambda: self.connect(proxy).recv(1))
         [record] = proxy.wait_access()
         self.assertEqual((record["failure_side"], record["failure_phase"]), ("upstream", "connect"))
 

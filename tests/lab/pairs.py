@@ -8,10 +8,8 @@ from support import wait_until
 from topology import CLIENT, VIP
 
 TIMEOUTS = "timeouts: { connect: 300ms, response: 1s }"
-# Where nothing was sent, on the other node. The budget is of one retry for each request: a node of two is half of them,
-# and the 20 % that it is by default (or 3 at once in a worker) would be refused the rest.
-UNSENT = f"{TIMEOUTS}\nretries: {{ attempts: 1, budget: 100 }}"
-# All that a GET lets a proxy do; then whoever fails is left alone.
+# All that a GET lets a proxy do; then whoever fails is left alone. One node of two is half of the requests, all of which
+# may have to go out again: more than the 20 % of the budget, or 3 at once in a worker, that there are by default.
 RESILIENT = f"""{TIMEOUTS}
 retries: {{ attempts: 2, on: [connect_failure, reset, timeout], per_try_timeout: 500ms, budget: 100 }}
 ejection: {{ failures: 3, time: 1s }}"""
@@ -20,7 +18,7 @@ ejection: {{ failures: 3, time: 1s }}"""
 class Pair(Scene):
     policy = "Local"
     health_port = 32122
-    more = UNSENT  # YAML of the service
+    more = TIMEOUTS  # YAML of the service
     listener = ""  # YAML of the listener
 
     def setUp(self):

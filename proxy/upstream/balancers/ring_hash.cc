@@ -37,10 +37,10 @@ RingHash::Ring::Ring(double points_of_mean, const std::vector<Candidate>& sorted
   arrange(scattered);
 }
 
-// Sorting by counting. An arc has four to eight points: a cache line of them or so, and an index that stays in the
-// cache.
+// Sorting by counting. An arc has 8 to 16 points, a cache line or two, and so the index is small enough to stay in the
+// cache: with as many arcs as points a lookup waits for memory twice.
 void RingHash::Ring::arrange(const std::vector<Point>& scattered) {
-  const std::size_t arcs = std::bit_ceil((scattered.size() + 7) / 8);
+  const std::size_t arcs = std::bit_ceil((scattered.size() + 15) / 16);
   shift_ = 32 - static_cast<unsigned>(std::countr_zero(arcs));
   arc_begins_.assign(arcs + 1, 0);
   for (const Point& point : scattered) ++arc_begins_[arc_of(point.position) + 1];

@@ -37,8 +37,10 @@ TEST(Loader, ReportsResilience) {
        {"4:15: warning: services[0].retries: nothing is tried again: `on` and `statuses` are empty"}},
       {"only for statuses", with("retries: {on: [], statuses: [503]}"), {}},
       {"never within the budget",
-       with("retries: {budget: 0, min_concurrent: 0}"),
-       {"4:19: warning: services[0].retries: nothing is tried again: `budget` and `min_concurrent` are 0"}},
+       with("retries: {budget: 0, min_concurrent: 0, on: [connect_failure, reset]}"),
+       {"4:19: warning: services[0].retries: nothing that was sent is tried again: `budget` and `min_concurrent` are "
+        "0"}},
+      {"failed connects need no budget", with("retries: {budget: 0, min_concurrent: 0}"), {}},
       {"no retries need no budget", with("retries: {attempts: 0, budget: 0, min_concurrent: 0, on: []}"), {}},
       {"a try that is longer than all",
        with("retries: {per_try_timeout: 20s}, timeouts: {response: 10s}"),

@@ -104,9 +104,10 @@ TEST_F(DiscoveryTest, NobodyIsAskedWhereThereAreNoNames) {
 
 TEST_F(DiscoveryTest, TellsOfEachServiceWithAName) {
   add_service("one", {named("a.test"), at("10.0.0.9:80")});
-  add_service("two", {named("a.test"), named("b.test")});
+  add_service("two", {named("a.test"), named("b.test"), named("a.test")});
   add_service("three", {named("b.test")});
   make();
+  EXPECT_EQ(discovery->describe(1).names.size(), 2U) << "each once";
   resolver->a = {{"a.test", addresses({"10.0.0.1"}, 0)}, {"b.test", addresses({"10.0.0.2"})}};
   discovery->start();
   wait_told(4);

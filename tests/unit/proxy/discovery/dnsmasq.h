@@ -26,14 +26,21 @@ namespace telltale::proxy::test {
 /// The real dnsmasq on 127.0.0.1, for the zone `test`, from a hosts file that may be replaced.
 class Dnsmasq {
  public:
-  explicit Dnsmasq(std::string_view hosts, std::vector<std::string> arguments = {}) : port_(free_port()) {
+  explicit Dnsmasq(std::string_view hosts, std::vector<std::string> arguments = {}) {
     write_hosts(hosts);
-    arguments.insert(arguments.begin(),
-                     {"dnsmasq", "--conf-file=/dev/null", "--no-daemon", "--no-resolv", "--no-hosts", "--local=/test/",
-                      "--bind-interfaces", "--listen-address=127.0.0.1", "--port=" + std::to_string(port_),
-                      "--pid-file=", "--user=", "--addn-hosts=" + hosts_});
-    start(arguments);
-    wait_until_it_answers();
+    arguments.insert(arguments.begin(), {"dnsmasq", "--conf-file=/dev/null", "--no-daemon", "--no-resolv", "--no-hosts",
+                                         "--local=/test/", "--bind-interfaces", "--listen-address=127.0.0.1",
+                                         "--pid-file=", "--user=", "--addn-hosts=" + hosts_});
+    arguments.emplace_back();
+    // Somebody may have taken the port meanwhile, or have it for TCP.
+    for (int tries_left = 10; tries_left > 0; --tries_left) {
+      port_ = free_port();
+      arguments.back() = "--port=" + std::to_string(port_);
+      start(arguments);
+      if (answers()) return;
+      stop();
+    }
+    throw std::runtime_error("dnsmasq does not answer: " + read_file(log_));
   }
   ~Dnsmasq() { stop(); }
   Dnsmasq(const Dnsmasq&) = delete;
@@ -85,7 +92,8 @@ class Dnsmasq {
     if (failed != 0) throw std::runtime_error("dnsmasq is not installed; docker/packages.txt lists it");
   }
 
-  void wait_until_it_answers() {
+  /// Waits until it does, or has ended.
+  bool answers() {
     const std::string_view query("\x47\x11\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01x\x04test\x00\x00\x01\x00\x01",
                                  24);
     const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -95,18 +103,22 @@ class Dnsmasq {
     ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     bool answered = false;
-    while (!answered && std::chrono::steady_clock::now() < end && ::waitpid(pid_, nullptr, WNOHANG) == 0) {
+    while (!answered && std::chrono::steady_clock::now() < end) {
+      if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
+        pid_ = 0;
+        break;
+      }
       char octets[512];
       ::send(fd, query.data(), query.size(), 0);
       answered = ::recv(fd, octets, sizeof octets, 0) > 0;
     }
     ::close(fd);
-    if (!answered) throw std::runtime_error("dnsmasq does not answer: " + read_file(log_));
+    return answered;
   }
 
   TemporaryDirectory directory_;
   std::string hosts_ = directory_ / "hosts", log_ = directory_ / "log";
-  std::uint16_t port_;
+  std::uint16_t port_ = 0;
   pid_t pid_ = 0;
 };
 

@@ -11,6 +11,8 @@
 namespace telltale::proxy {
 namespace {
 
+using Sent = LocalService::Sent;
+
 /// Two workers of a service of 10.0.0.1 … 10.0.0.3, each of which may be chosen.
 class Limits : public ::testing::Test {
  protected:
@@ -71,7 +73,7 @@ TEST_F(Limits, WithoutALimitNothingIsCounted) {
   RetryPermit retry;
   Turn turn;
   EXPECT_TRUE(one().admit(request));
-  EXPECT_EQ(one().admit_retry(retry, {}), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(retry, {}, Sent::something), RetryRefusal::none);
   LocalEndpoint& endpoint = *one().enter({});
   const auto connection = one().connection_to(endpoint, "", turn);
   ASSERT_NE(connection, nullptr);
@@ -91,21 +93,45 @@ TEST_F(Limits, RetriesHaveABudgetOfTheirWorkerAndALimitOfAll) {
   retries.min_concurrent = 1;
   start(conf);
   RetryPermit a, b, c, d, e;
-  EXPECT_EQ(one().admit_retry(a, retries), RetryRefusal::none);
-  EXPECT_EQ(one().admit_retry(a, retries), RetryRefusal::none) << "one request is one retry";
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::something), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::something), RetryRefusal::none) << "one request is one retry";
   EXPECT_EQ(breaker().retries.value(), 1u);
-  EXPECT_EQ(one().admit_retry(b, retries), RetryRefusal::budget);
-  EXPECT_EQ(two().admit_retry(b, retries), RetryRefusal::none) << "of the other worker";
+  EXPECT_EQ(one().admit_retry(b, retries, Sent::something), RetryRefusal::budget);
+  EXPECT_EQ(two().admit_retry(b, retries, Sent::something), RetryRefusal::none) << "of the other worker";
   workers_[0].metrics.requests_active.add(6);
-  EXPECT_EQ(one().admit_retry(c, retries), RetryRefusal::none);
-  EXPECT_EQ(one().admit_retry(d, retries), RetryRefusal::max_retries);
+  EXPECT_EQ(one().admit_retry(c, retries, Sent::something), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(d, retries, Sent::something), RetryRefusal::max_retries);
   EXPECT_EQ(workers_[0].metrics.retries_active.value(), 2u);
   a.release();
-  EXPECT_EQ(one().admit_retry(d, retries), RetryRefusal::none);
-  EXPECT_EQ(one().admit_retry(e, retries), RetryRefusal::max_retries);
+  EXPECT_EQ(one().admit_retry(d, retries, Sent::something), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(e, retries, Sent::something), RetryRefusal::max_retries);
   for (auto* const each : {&b, &c, &d}) each->release();
   EXPECT_EQ(breaker().retries.value(), 0u);
   EXPECT_EQ(workers_[0].metrics.retries_active.value() + workers_[1].metrics.retries_active.value(), 0u);
+}
+
+TEST_F(Limits, ARetryAfterAFailedConnectNeedsNoBudget) {
+  conf::Service conf;
+  conf.circuit_breakers.max_retries = 2;
+  conf::Retries retries;
+  retries.budget = retries.min_concurrent = 0;
+  start(conf);
+  RetryPermit a, b, c;
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::nothing), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::nothing), RetryRefusal::none) << "one request is one retry";
+  EXPECT_EQ(breaker().retries.value(), 1u);
+  EXPECT_EQ(workers_[0].metrics.retries_active.value(), 0u) << "it takes nothing of the others' budget";
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::something), RetryRefusal::budget) << "then something was sent";
+  EXPECT_EQ(two().admit_retry(b, retries, Sent::nothing), RetryRefusal::none);
+  EXPECT_EQ(one().admit_retry(c, retries, Sent::nothing), RetryRefusal::max_retries);
+  retries.budget = 100;
+  workers_[0].metrics.requests_active.add(1);
+  EXPECT_EQ(one().admit_retry(a, retries, Sent::something), RetryRefusal::none);
+  EXPECT_EQ(workers_[0].metrics.retries_active.value(), 1u);
+  EXPECT_EQ(breaker().retries.value(), 2u);
+  for (auto* const each : {&a, &b}) each->release();
+  EXPECT_EQ(breaker().retries.value(), 0u);
+  EXPECT_EQ(workers_[0].metrics.retries_active.value(), 0u);
 }
 
 TEST_F(Limits, AnotherEndpointIsOneThatMayBeChosenAndWasNotTried) {
