@@ -26,6 +26,7 @@ from support import (
 )
 from support.proxy_header import INET, LOCAL, proxy_v2_raw
 from support.sockets import text_of
+from support.waiting import SANITIZER
 
 ANY = "127.0.0.1:0"
 
@@ -229,7 +230,7 @@ class Life(ProxyTest):
                         self.assertEqual(client.get("/").json()["service"]["name"], name)
             rss[ports] = proxy.memory()
         print(f"{count} health ports: {(rss[True] - rss[False]) // 1024} KiB more", flush=True)
-        self.assertLess(rss[True] - rss[False], count * 32 * 1024)
+        self.assertLess(rss[True] - rss[False], count * 32 * 1024 * (4 if SANITIZER else 1))
 
 
 class Probers(ProxyTest):
