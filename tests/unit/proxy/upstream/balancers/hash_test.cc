@@ -83,8 +83,9 @@ TEST(BalanceHash, SpreadsNeighbours) {
        }},
       {"IPv6 addresses, each of another network",
        [](std::uint32_t i) {
-         return std::string("\x20\x01\x0d\xb8\0", 5) + static_cast<char>(i >> 16) + static_cast<char>(i >> 8) +
-                static_cast<char>(i) + std::string(8, '\0');
+         std::string octets("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+         for (unsigned octet = 0; octet < 3; ++octet) octets[7 - octet] = static_cast<char>(i >> 8 * octet);
+         return octets;
        }},
       {"endpoints",
        [](std::uint32_t i) { return "10." + std::to_string(i >> 8) + ".0." + std::to_string(i & 255) + ":80"; }},
