@@ -68,6 +68,11 @@ void read_node(Context& context, const YamlNode& item, const Path& path, Node& n
   reader.read("weight", node.weight);
   reader.read("health_port", node.health_port);
   read_endpoints(reader, node.endpoints);
+  const YamlNode* list = reader.value("endpoints");
+  if (list != nullptr && list->kind == YamlNode::Kind::sequence && list->items.empty()) {
+    reader.error("endpoints", "is empty, which may mean that the NodePort serves or that nobody does",
+                 "leave out `endpoints` if the NodePort serves, or the node if nobody does");
+  }
   if (has_host && !ip && !node.endpoints.empty()) {
     reader.error("endpoints",
                  "the node is given by name: if that has several addresses, nobody can say whose these are",

@@ -45,14 +45,17 @@ RoundRobin::Plan::Plan(const conf::Balance&, std::span<const Candidate> candidat
 }
 
 RoundRobin::RoundRobin(std::shared_ptr<const Plan> plan, std::uint64_t seed)
-    : plan_(std::move(plan)), schedule_(make_schedule(plan_->classes, RandomSource(seed))) {
+    : plan_(std::move(plan)), first_tries_(*this, seed), retries_(*this, seed) {}
+
+RoundRobin::Rotation::Rotation(const RoundRobin& of, std::uint64_t seed)
+    : schedule(make_schedule(of.plan_->classes, RandomSource(seed))) {
   // Seeds that are near each other begin far apart. Who sits out is no beginning, or the one behind it would be
   // favoured.
   std::uint64_t begin = seed * golden64;
-  for (const Plan::Class& each : plan_->classes) {
+  for (const Plan::Class& each : of.plan_->classes) {
     Cursor cursor = cursor_at(begin, each.size);
-    while (sits_out(each, cursor)) cursor = cursor_at(begin = mix64(begin + golden64), each.size);
-    cursors_.push_back(cursor);
+    while (of.sits_out(each, cursor)) cursor = cursor_at(begin = mix64(begin + golden64), each.size);
+    cursors.push_back(cursor);
   }
 }
 
@@ -61,11 +64,12 @@ RoundRobin::Cursor RoundRobin::cursor_at(std::uint64_t bits, std::uint32_t class
 }
 
 std::uint32_t RoundRobin::pick(const PickInput& input) {
-  const std::size_t which =
-      schedule_.next([&](std::size_t candidate) { return all_avoided(candidate, input.avoid); }, input.avoid.size());
+  Rotation& rotation = input.avoid.empty() ? first_tries_ : retries_;
+  const std::size_t which = rotation.schedule.next(
+      [&](std::size_t candidate) { return all_avoided(candidate, input.avoid); }, input.avoid.size());
   const bool anyone = input.avoid.empty() || all_avoided(which, input.avoid);
   const Plan::Class& from = plan_->classes[which];
-  Cursor& cursor = cursors_[which];
+  Cursor& cursor = rotation.cursors[which];
   // Everyone's turn comes in one of two rounds at least, so that this ends: after two steps on average at most.
   for (;;) {
     const Cursor at = cursor;

@@ -16,6 +16,8 @@ namespace telltale::proxy {
 /// sits out as many rounds as it is lighter than the heaviest, at most every second one; among the classes, of which
 /// there are as many as the weights have orders of magnitude (base two), the earliest deadline comes first. So each
 /// gets exactly its share, evenly spread, and a pick is O(1) however many candidates and different weights there are.
+/// Retries rotate by themselves: did they take turns of first tries, then of two endpoints one that fails would be
+/// asked first by each request.
 class RoundRobin final : public Balancer {
  public:
   /// What workers share.
@@ -40,13 +42,18 @@ class RoundRobin final : public Balancer {
   struct Cursor {
     std::uint32_t place = 0, round = 0;
   };
+  struct Rotation {
+    Rotation(const RoundRobin& of, std::uint64_t seed);
+    EdfSchedule schedule;  // of classes
+    std::vector<Cursor> cursors;
+  };
   static Cursor cursor_at(std::uint64_t bits, std::uint32_t class_size);
   bool sits_out(const Plan::Class& of, Cursor at) const;
   bool all_avoided(std::size_t which, std::span<const std::uint32_t> avoid) const;
 
   std::shared_ptr<const Plan> plan_;
-  EdfSchedule schedule_;  // of classes
-  std::vector<Cursor> cursors_;
+  Rotation first_tries_;
+  Rotation retries_;
 };
 
 }  // namespace telltale::proxy

@@ -23,11 +23,17 @@ TEST(RoundRobin, RotatesOverEqualWeights) {
   EXPECT_EQ(sequence(*round_robin(all, 1), 7), "bcabcab") << "another worker starts somewhere else";
 }
 
-TEST(RoundRobin, RotatesOnPastThoseItAvoids) {
-  const auto balancer = round_robin(test::candidates({1, 1, 1, 1}), 0);
-  const std::uint32_t avoid[] = {0, 1};
-  EXPECT_EQ(sequence(*balancer, 1, avoid), "c");
-  EXPECT_EQ(sequence(*balancer, 4), "dabc");
+TEST(RoundRobin, RetriesTakeNoTurnsOfFirstTries) {
+  const auto two = round_robin(test::candidates({1, 1}), 0);
+  const auto four = round_robin(test::candidates({1, 1, 1, 1}), 0);
+  const std::uint32_t first[] = {0}, pair[] = {0, 1};
+  EXPECT_EQ(sequence(*two, 1), "a");
+  EXPECT_EQ(sequence(*two, 1, first), "b");
+  EXPECT_EQ(sequence(*two, 1), "b") << "or each first try meets a, which fails";
+  EXPECT_EQ(sequence(*four, 1), "a");
+  EXPECT_EQ(sequence(*four, 6, first), "bcdbcd") << "the others share what one could not serve";
+  EXPECT_EQ(sequence(*four, 2, pair), "cd");
+  EXPECT_EQ(sequence(*four, 4), "bcda");
 }
 
 TEST(RoundRobin, BeginsAtEachEquallyOften) {
