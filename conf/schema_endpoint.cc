@@ -67,7 +67,7 @@ constexpr Field node_fields[] = {
     {.name = "endpoints",
      .type = Type::endpoints,
      .object = &schema::endpoint,
-     .meaning = "Traffic goes straight to these instead of the NodePort; the node's health still counts."},
+     .meaning = "Traffic goes straight to these instead of the NodePort, if the field is there; the node's health still counts."},
 };
 constexpr Field endpoints_file_fields[] = {
     {.name = "nodes", .type = Type::objects, .object = &schema::node, .meaning = "As a service's."},

@@ -49,6 +49,10 @@ TEST(Loader, ReportsNodesAndEndpoints) {
        with_service("nodes: [{address: node-a.example, endpoints: [10.0.0.1:80]}]"),
        {"3:60: error: services[0].nodes[0].endpoints: the node is given by name: if that has several addresses, nobody "
         "can say whose these are"}},
+      {"a node with an empty list",
+       with_service("port: 80, nodes: [{address: 10.0.0.2, endpoints: []}]"),
+       {"3:64: error: services[0].nodes[0].endpoints: is empty, which may mean that the NodePort serves or that nobody "
+        "does"}},
       {"a node's address with a port",
        with_service("port: 80, nodes: [{address: '10.0.0.1:80'}, {address: node-a:80}, {address: '::'}]"),
        {"3:43: error: services[0].nodes[0].address: \"10.0.0.1:80\" has a port; only the host belongs here",
