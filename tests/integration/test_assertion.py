@@ -96,7 +96,7 @@ class Believing(AssertionTest):
         app = self.backend()
         proxy = self.believing(service(app))
         good = assertion.sign("new", KEY, "198.51.100.7:1", HOST)
-        now = time.time()
+        now, begun = time.time(), time.monotonic()
         cases = {
             "malformed": [good + "x", "198.51.100.7", ""],
             "bad_signature": [good.replace("198.51.100.7", "198.51.100.8"),
@@ -115,7 +115,8 @@ class Believing(AssertionTest):
                 self.assertEqual(proxy.access_log()[-1]["client_refused"], f"assertion_{verdict}")
                 line = rf"listener web: a signed assertion from 127\.5\.5\.5:\d+ dropped: .* \(verdict {verdict}\)"
                 proxy.log.wait_line(line)
-                self.assertEqual(len(re.findall(line, proxy.log.text())), 1, "one line for each in a while")
+                lines, windows = len(re.findall(line, proxy.log.text())), 1 + (time.monotonic() - begun) // 10
+                self.assertLessEqual(lines, windows, "one line for each in 10 s")
         with self.subTest("two lines"):
             fields = [("X-Telltale-Client", good)] * 2
             self.assertEqual(self.seen(app, proxy, *fields)[:3], (200, "127.0.0.1", "socket"))

@@ -253,10 +253,10 @@ class Demo(ProxyTest):
 
         self.type(fail)
         demo.stderr.wait_line("node-a .*is draining")
-        self.assertEqual(picked_next(4), {"node-b"})
+        wait_until(lambda: picked_next(4) == {"node-b"}, "node-b to be picked alone")
         self.type(fail.replace("/fail", "/ok"))
         demo.stderr.wait_line("node-a .*is healthy, was draining")
-        self.assertEqual(picked_next(4), {"node-a", "node-b"})
+        wait_until(lambda: picked_next(4) == {"node-a", "node-b"}, "both to be picked")
         self.end(demo)
 
     def test_another_port_when_its_own_is_taken(self):

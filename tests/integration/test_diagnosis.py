@@ -1,6 +1,7 @@
 """What the proxy says of the two mistakes that lose the client: the wrong first octets, and an address lost on the way."""
 
 import struct
+import time
 
 from support import HealthPort, Nginx, ProxyTest, config, listener, local_node, main, proxy_v1, proxy_v2, respond, service, wait_until
 from support.proxy_header import INET, PROXY, SIGNATURE, proxy_v2_raw
@@ -33,12 +34,13 @@ CAUSES = [
 class FirstOctets(ProxyTest):
     def setUp(self):
         self.app = self.backend()
-        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "1s"}
+        listeners = [listener(name, client_ip={"proxy_protocol": RULES, "proxy_header_timeout": timeout})
+                     for name, timeout in (("web", "5m"), ("hasty", "1s"))]  # fmt: skip
         # One worker: the limit of the log is each worker's.
-        self.proxy = self.start(config(service(self.app), listeners=[listener(client_ip=client_ip)], workers=1))
+        self.proxy = self.start(config(service(self.app), listeners=listeners, workers=1))
 
-    def failures(self, **labels):
-        return self.proxy.metrics().sum("telltale_proxy_protocol_failures_total", listener="web", **labels)
+    def failures(self, listener="web", **labels):
+        return self.proxy.metrics().sum("telltale_proxy_protocol_failures_total", listener=listener, **labels)
 
     def closed(self, octets, source):
         with self.proxy.client(source=source) as client:
@@ -62,11 +64,13 @@ class FirstOctets(ProxyTest):
             self.assertEqual(self.proxy.get(source=source, first=header).status, 200)
 
     def test_a_flood_is_one_line(self):
+        begun = time.monotonic()
         for _ in range(50):
             self.closed(GET, REQUIRE)
+        windows = 1 + (time.monotonic() - begun) // 10  # each of 10 s; one unless the machine is very busy
         self.assertEqual(self.failures(cause="plain_http"), 50)
         self.proxy.log.wait_line("plain HTTP")
-        self.assertEqual(self.proxy.log.text().count("plain HTTP"), 1)
+        self.assertLessEqual(self.proxy.log.text().count("plain HTTP"), windows)
 
     def test_half_a_header(self):
         with self.proxy.client(source=REQUIRE) as client:
@@ -74,10 +78,10 @@ class FirstOctets(ProxyTest):
             client.finish()
             self.assertEqual(client.closed_by_peer(), b"")
         self.assertEqual(self.failures(cause="cut_short"), 1)
-        with self.proxy.client(source=REQUIRE) as client:
+        with self.proxy.client("hasty", source=REQUIRE) as client:
             client.send(SIGNATURE)
             self.assertEqual(client.closed_by_peer(), b"")
-        self.assertEqual(self.failures(cause="timed_out"), 1)
+        self.assertEqual(self.failures("hasty", cause="timed_out"), 1)
         self.proxy.log.wait_line("in the middle of its PROXY header")
         self.proxy.log.wait_line(r"within proxy_header_timeout \(1s\)")
 
@@ -91,7 +95,7 @@ class FirstOctets(ProxyTest):
         self.assertNotIn("without an octet", self.proxy.log.text())
 
     def test_ending_is_nobodys_failure(self):
-        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "1m"}
+        client_ip = {"proxy_protocol": RULES, "proxy_header_timeout": "5m"}
         proxy = self.start(config(service(self.app), listeners=[listener(client_ip=client_ip)], drain_grace="100ms"))
         with proxy.client(source=REQUIRE):
             wait_until(lambda: proxy.metrics().sum("telltale_listener_connections_active") == 1, "the connection")

@@ -14,7 +14,8 @@ from support.process import Process
 from support.waiting import binary_path
 
 HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
-FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "500ms", "attempts": 1, "retry": "200ms"}
+# The timeout is longer than a server that is there needs, however busy the machine.
+FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "10s", "attempts": 1, "retry": "200ms"}
 
 
 class Discovery(ProxyTest):
@@ -36,8 +37,8 @@ class Discovery(ProxyTest):
     def dnsmasq(self, *args, **options) -> Dnsmasq:
         return self.enterContext(Dnsmasq(*args, **options))
 
-    def serve(self, dns, app, **dns_fields):
-        self.proxy = self.start(config(app, dns={"servers": [dns.address], **FAST, **dns_fields}))
+    def serve(self, dns, app, *, workers=2, **dns_fields):
+        self.proxy = self.start(config(app, workers=workers, dns={"servers": [dns.address], **FAST, **dns_fields}))
         return self.proxy
 
     def counts(self, requests=40):
@@ -57,12 +58,17 @@ class Discovery(ProxyTest):
     def log_lines(self, part):
         return [line for line in self.proxy.log.lines() if part in line]
 
+    def assert_log_lines(self, part, count):
+        """So many lines, once they are here, and no more."""
+        wait_until(lambda: len(self.log_lines(part)) >= count, f"line {count} with {part!r}")
+        self.assertEqual(len(self.log_lines(part)), count, self.log_lines(part))
+
 
 class Addresses(Discovery):
     def test_traffic_goes_where_the_name_leads(self):
         a, b, c = self.backends()
         dns = self.dnsmasq([(HOSTS[0], "app.test")])
-        self.serve(dns, service(f"app.test:{a.port}"))
+        self.serve(dns, service(f"app.test:{a.port}"), workers=1)  # each takes turns by itself
         self.assertEqual(set(self.counts()), {HOSTS[0]}, "known before the first request")
         dns.replace_hosts([(HOSTS[1], "app.test"), (HOSTS[2], "app.test")])
         self.wait_endpoints(b.address, c.address)
@@ -93,7 +99,7 @@ class Addresses(Discovery):
     def test_a_failing_server_leaves_the_last_good_answer(self):
         a, b, _ = self.backends()
         dns = self.dnsmasq([(HOSTS[0], "app.test")])
-        self.serve(dns, service(f"app.test:{a.port}"))
+        self.serve(dns, service(f"app.test:{a.port}"), timeout="3s")
         for fail in (dns.stop, dns.freeze):
             with self.subTest(fail.__name__):
                 before = len(self.log_lines("the last good answer stays in force"))
@@ -104,7 +110,7 @@ class Addresses(Discovery):
                 wait_until(lambda: self.proxy.metrics().sum("telltale_dns_lookups_total") >= lookups + 3, "more lookups")
                 self.assertEqual(self.counts(), {HOSTS[0]: 40})
                 self.assertEqual(self.name_status()["addresses"], [HOSTS[0]])
-                self.assertEqual(len(self.log_lines("the last good answer stays in force")), before + 1, "once an outage")
+                self.assert_log_lines("the last good answer stays in force", before + 1)  # once an outage
                 self.assertEqual(self.proxy.metrics().sum("telltale_dns_names", state="stale"), 1)
                 if fail == dns.stop:
                     dns.start()
@@ -112,7 +118,7 @@ class Addresses(Discovery):
                     dns.thaw()
                 wait_until(lambda: self.name_status()["state"] == "answered", "an answer")
                 self.assertIsNone(self.name_status()["error"])
-                self.assertEqual(len(self.log_lines("answered again, after ")), before + 1)
+                self.assert_log_lines("answered again, after ", before + 1)
         dns.replace_hosts([(HOSTS[1], "app.test")])
         self.wait_endpoints(b.address)
 
@@ -142,8 +148,8 @@ class Addresses(Discovery):
             release.set()
             slow_response = client.read_response("GET")
             self.assertEqual((slow_response.status, slow_response.body), (200, b"begin-end!"))
-        self.assertEqual(len(self.log_lines("if that is said again")), 1)
-        self.assertEqual(len(self.log_lines("there is no such name; nobody serves by this name")), 1)
+        self.assert_log_lines("if that is said again", 1)
+        self.assert_log_lines("there is no such name; nobody serves by this name", 1)
         dns.replace_hosts([(HOSTS[0], "app.test")])
         self.wait_endpoints(app.address)
         self.assertEqual(self.proxy.get("/").status, 200)
@@ -168,8 +174,8 @@ class Addresses(Discovery):
                 self.wait_endpoints((a, b, c)[n % 3].address)
             dns.replace_hosts(every)
             self.wait_endpoints(a.address, b.address, c.address)
+            load.wait_done(100)
         self.assertEqual(load.problems, [])
-        self.assertGreater(load.done, 100)
 
     def test_a_name_that_cannot_be_asked_for_at_the_start(self):
         a, b, _ = self.backends()
@@ -185,7 +191,7 @@ class Addresses(Discovery):
         self.proxy = self.start(conf)
         self.assertEqual(self.proxy.get("/").status, 503)
         self.assertEqual(self.proxy.get("/", listener="other").body.decode(), HOSTS[1], "the rest is served")
-        self.assertEqual(len(self.log_lines("nobody serves by this name yet")), 1)
+        self.assert_log_lines("nobody serves by this name yet", 1)
         dns.start()
         self.wait_endpoints(a.address)
         self.assertEqual(self.proxy.get("/").body.decode(), HOSTS[0])
@@ -225,7 +231,7 @@ class Addresses(Discovery):
     def test_what_is_found_is_probed(self):
         a, b, _ = self.backends()
         dns = self.dnsmasq([(HOSTS[0], "app.test"), (HOSTS[1], "app.test"), (HOSTS[2], "app.test")])
-        health = {"http": "/healthz", "interval": "50ms"}
+        health = {"http": "/healthz", "interval": "50ms", "timeout": "5s"}
         self.serve(dns, service(f"app.test:{a.port}", health=health))
         c_name = f"app.test:{a.port}/{HOSTS[2]}"
         wait_until(lambda: set(self.proxy.endpoint_states().values()) == {"healthy"}, "all to be healthy")
@@ -252,7 +258,8 @@ class Srv(Discovery):
 
     def test_ports_weights_and_priorities(self):
         a, b, c = (self.named_backend(host) for host in HOSTS)
-        self.serve_records((a, b, c), [(a, 1, 30), (b, 1, 10), (c, 2, 10)], health={"tcp": True, "interval": "50ms"})
+        health = {"tcp": True, "interval": "50ms", "timeout": "5s"}
+        self.serve_records((a, b, c), [(a, 1, 30), (b, 1, 10), (c, 2, 10)], health=health)
         wait_until(lambda: set(self.proxy.endpoint_states().values()) == {"healthy"}, "all to be healthy")
         counts = self.counts(80)
         self.assertEqual(sum(counts.values()), 80)
@@ -314,8 +321,8 @@ class File(Discovery):
                 self.wait_endpoints(addresses[n % 3])
             self.replace({"endpoints": addresses})
             self.wait_endpoints(*addresses)
+            load.wait_done(100)
         self.assertEqual(load.problems, [])
-        self.assertGreater(load.done, 100)
         self.assertEqual(self.proxy.metrics().sum("telltale_endpoints_file_loads_total", result="loaded"), 7)
 
     def test_yaml_and_json_nodes_and_endpoints(self):
@@ -343,8 +350,8 @@ class File(Discovery):
         for n, (text, problem) in enumerate(cases):
             with self.subTest(text=text):
                 self.replace(text)
-                wait_until(lambda n=n: len(self.log_lines("the last good list stays in force")) == n + 1, "the error")
-                self.assertTrue(self.log_lines(problem), self.proxy.log.text())
+                self.assert_log_lines("the last good list stays in force", n + 1)
+                wait_until(lambda problem=problem: self.log_lines(problem), problem)
                 self.assertEqual(self.counts(), {HOSTS[0]: 40})
                 file = self.proxy.services()["app"]["discovery"]["file"]
                 self.assertEqual((file["path"], file["endpoints"]), (self.file, 1))
@@ -403,6 +410,9 @@ class Load:
             with self._lock:
                 self.done += len(responses)
                 self.problems += [r.status for r in responses if r.status != 200]
+
+    def wait_done(self, count):
+        wait_until(lambda: self.done >= count or self.problems, f"{count} requests")
 
     def __enter__(self):
         for thread in self._threads:

@@ -32,7 +32,7 @@ class Drain(ProxyTest):
             return True
 
     def test_readyz_says_503_first_while_requests_are_still_served(self):
-        proxy = self.serve(drain_delay="2s")
+        proxy = self.serve(drain_delay="6s")
         self.app.release.set()
         self.assertEqual(self.ready_status(proxy), 200)
         begun = time.monotonic()
@@ -41,7 +41,7 @@ class Drain(ProxyTest):
         self.assertEqual(proxy.ask_admin("/livez").status, 200)
         self.assertEqual(proxy.get("/during-the-delay").status, 200, "new connections are welcome still")
         self.assertEqual(proxy.process.wait(), 0)
-        self.assertGreaterEqual(time.monotonic() - begun, 1.8)
+        self.assertGreaterEqual(time.monotonic() - begun, 5.8)
 
     def test_requests_in_flight_finish_and_new_connections_are_refused(self):
         proxy = self.serve()
@@ -171,7 +171,8 @@ class Drain(ProxyTest):
     def test_no_request_fails_in_a_restart_behind_another(self):
         """Clients that move on when /readyz says 503, as a load balancer does, lose nothing."""
         self.app = self.backend()
-        old = self.start(config(service(self.app), drain_delay="3s"))
+        # Long enough for clients that are at their ten requests on the old one, however busy the machine.
+        old = self.start(config(service(self.app), drain_delay="10s"))
         new = self.start(config(service(self.app)))
         current, failures, done = [old], [], []
 
@@ -233,7 +234,7 @@ class Drain(ProxyTest):
         health = self.enterContext(HealthPort(503))
         app = self.backend()
         node = {"name": "node-a", "address": "127.0.0.1", "port": app.port, "health_port": health.port}
-        proxy = self.start(config(service(nodes=[node], health={"http": "/healthz", "interval": "50ms"})))
+        proxy = self.start(config(service(nodes=[node], health={"http": "/healthz", "interval": "50ms", "timeout": "5s"})))
         proxy.wait_states(node_a="draining")
         self.assertEqual(self.ready_status(proxy), 503)
         health.status = 200

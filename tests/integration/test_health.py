@@ -61,7 +61,7 @@ class Health(ProxyTest):
         self.assertEqual(response.status, 503)
         self.assertTrue(int(response.header("retry-after")) > 0)
         self.assertEqual(sum(len(n.app.connections) for n in nodes), 0)
-        self.assertEqual(proxy.metrics().sum("telltale_no_endpoint_total", service="app"), 1)
+        wait_until(lambda: proxy.metrics().sum("telltale_no_endpoint_total", service="app") == 1, "it to be counted")
 
     def test_draining_and_unhealthy_are_shown_as_different_things(self):
         nodes = self.nodes(200, 503, 500)
@@ -142,7 +142,7 @@ class Health(ProxyTest):
     def test_tcp_probes(self):
         app = self.backend(http_handler(lambda request: respond(200, "app")))
         with refused_address() as address:
-            health = {"tcp": True, "interval": "50ms", "fall": 1}
+            health = {"tcp": True, "interval": "50ms", "timeout": "5s", "fall": 1}
             endpoints = [{"address": address, "name": "gone"}, {"address": app.address, "name": "up"}]
             proxy = self.start(config(service(*endpoints, health=health)))
             proxy.wait_states(gone="unhealthy", up="healthy")

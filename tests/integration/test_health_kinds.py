@@ -188,7 +188,7 @@ class Grpc(KindsTest):
 
     def test_a_server_that_speaks_http_1(self):
         nginx = self.enterContext(Nginx("listen {listen}; return 200;"))
-        proxy = self.probing(nginx.address, {"grpc": True, "timeout": "500ms"})
+        proxy = self.probing(nginx.address, {"grpc": True})
         self.wait_verdict(proxy, "unhealthy", "not an answer in HTTP/2|closed")
 
     def test_nginx_before_a_server_that_is_gone(self):

@@ -6,7 +6,7 @@ import resource
 import socket
 import time
 
-from support import ProxyTest, config, listener, main, respond, service, wait_stable, wait_until
+from support import DEADLINE, ProxyTest, config, listener, main, respond, service, wait_stable, wait_until
 from support.messages import chunks
 from support.waiting import SANITIZER
 
@@ -104,7 +104,7 @@ class Underscores(ProxyTest):
 
 
 # Short to wait for, and long for a peer that has work to do, on a machine that has other work.
-SHORT_SECONDS = 1.0 if SANITIZER else 0.4
+SHORT_SECONDS = 2.0 if SANITIZER else 1.0
 SHORT = {name: f"{SHORT_SECONDS * 1000:.0f}ms" for name in ("header", "body", "idle", "write")}
 
 
@@ -113,7 +113,7 @@ class Deadlines(ProxyTest):
 
     def only(self, name, app=None, **fields):
         self.app = app or self.backend()
-        timeouts = {"header": "60s", "body": "60s", "idle": "60s", "write": "60s", name: SHORT[name]}
+        timeouts = {"header": "5m", "body": "5m", "idle": "5m", "write": "5m", name: SHORT[name]}
         return self.start(config(service(self.app), listeners=[listener(timeouts=timeouts, **fields)], workers=1))
 
     @contextlib.contextmanager
@@ -136,7 +136,7 @@ class Deadlines(ProxyTest):
             client.send(b"GET /slow HTTP/1.1\r\nHost: h\r\nX: ")
             begun = time.monotonic()
             client.sock.settimeout(0.05)
-            while time.monotonic() - begun < 20:
+            while time.monotonic() - begun < DEADLINE:
                 with contextlib.suppress(ConnectionError):
                     client.send(b"a")
                 with contextlib.suppress(TimeoutError):
@@ -225,7 +225,8 @@ class Deadlines(ProxyTest):
             connection.read_exact(10)
 
         app = self.backend(serve)
-        timeouts = {"write": SHORT["write"], "body": "60s"}
+        write = SHORT_SECONDS * 2  # in which the client below must begin to read
+        timeouts = {"write": f"{write * 1000:.0f}ms", "body": "5m"}
         proxy = self.start(config(service(app), listeners=[listener(timeouts=timeouts)], workers=1))
         with proxy.client(receive_buffer=4096, record=False) as client:
             client.request("POST", "/slow", [("Content-Length", "10")])
@@ -235,7 +236,7 @@ class Deadlines(ProxyTest):
             # Now with a window that lets it through in a few reads: a third of the kernel's buffer is progress.
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             self.assertEqual(len(client.read_response().body), 8_000_000)
-            self.wait(SHORT_SECONDS * 2)
+            self.wait(write * 1.5)
             client.send(b"67890")
             self.assertIsNone(proxy.wait_access()[0]["failure"])
 
@@ -292,7 +293,8 @@ class Connections(ProxyTest):
         clients = [self.open(proxy) for _ in range(3)]
         self.assertTrue(self.refused(proxy))
         self.assertFalse(self.refused(proxy, listener="other"))
-        self.assertGreaterEqual(proxy.metrics().sum("telltale_listener_connections_refused_total", listener="web"), 1)
+        refused = lambda: proxy.metrics().sum("telltale_listener_connections_refused_total", listener="web")  # noqa: E731
+        wait_until(lambda: refused() >= 1, "the refusal to be counted")
         for client in clients:
             self.assertEqual(client.get("/still").status, 200)
         clients[0].close()
@@ -348,13 +350,15 @@ class Connections(ProxyTest):
         self.open(proxy)
         pid, few = proxy.process.pid, proxy.open_files() + 2
         _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        begun = time.monotonic()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, most))
         clients = [self.enterContext(proxy.client()) for _ in range(40)]
         proxy.log.wait_line(re.compile("cannot accept"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
         for client in clients:
             self.assertEqual(client.get("/").status, 200)
-        self.assertEqual(len([line for line in proxy.log.lines() if "cannot accept" in line]), 1)
+        lines = sum("cannot accept" in line for line in proxy.log.lines())
+        self.assertLessEqual(lines, 1 + (time.monotonic() - begun) // 10, "one in 10 s")
 
     def test_a_thousand_idle_connections_cost_little(self):
         proxy = self.start(config(service(self.backend()), workers=1, access_log="off"))

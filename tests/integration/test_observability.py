@@ -247,7 +247,8 @@ class Admin(ProxyTest):
             client.get("/")
             metrics = self.proxy.metrics()
             self.assertGreaterEqual(metrics.sum("telltale_listener_connections_active", listener="web"), 1)
-            self.assertGreaterEqual(metrics.sum("telltale_upstream_connections_idle", service="app"), 1)
+            idle = lambda: self.proxy.metrics().sum("telltale_upstream_connections_idle", service="app")  # noqa: E731
+            wait_until(lambda: idle() >= 1, "the connection to be idle")
             opened = metrics.sum("telltale_upstream_connections_opened_total", service="app")
             reused = metrics.sum("telltale_upstream_connections_reused_total", service="app")
             self.assertGreaterEqual(opened, 1)

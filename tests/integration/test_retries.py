@@ -14,6 +14,7 @@ from support import (
     refused_address,
     respond,
     service,
+    wait_until,
 )
 
 WELL = "listen {listen}; location / { return 200 'well'; }"
@@ -55,6 +56,9 @@ class Retries(ProxyTest):
     def counted(self, proxy, name, **labels) -> int:
         return int(proxy.metrics().sum(f"telltale_{name}", service="app", **labels))
 
+    def wait_counted(self, value, proxy, name, **labels):
+        wait_until(lambda: self.counted(proxy, name, **labels) == value, f"{name} to be {value}")
+
     # Conditions.
 
     def test_a_connection_closed_before_its_response_is_tried_elsewhere_if_asked_for(self):
@@ -87,7 +91,7 @@ class Retries(ProxyTest):
             proxy = self.serve(closing, well, unavailable, refused)
             self.assertEqual([self.statuses(proxy, 12)], [[200, 502, 503]])
         failed = proxy.wait_access(lambda r: r["status"] == 502, count=3)
-        self.assertEqual({r["reason"] for r in failed}, {"upstream_closed"})
+        self.assertLessEqual({r["reason"] for r in failed}, {"upstream_closed", "upstream_reset"})
 
     def test_a_refused_connection_alone_is_not_asked_again_at_once(self):
         with refused_address() as refused:
@@ -133,7 +137,7 @@ class Retries(ProxyTest):
 
     def test_a_try_that_takes_too_long_is_given_up(self):
         (well,) = self.nginx(WELL)
-        proxy = self.serve(self.silent(), well, retries={"on": ["timeout"], "per_try_timeout": "200ms"})
+        proxy = self.serve(self.silent(), well, retries={"on": ["timeout"], "per_try_timeout": "2s"})
         self.assertEqual(self.statuses(proxy, 4), [200])
         self.assert_tries(proxy.wait_access(count=4), 2)
         self.assertEqual(self.statuses(proxy, 2, method="POST"), [200, 504])
@@ -168,7 +172,8 @@ class Retries(ProxyTest):
                         self.assertRaises(ConnectionError, client.read_response)
                 self.assertEqual(sum(len(a.requests) for a in apps), 1)
                 record = proxy.wait_access()[0]
-                self.assertEqual((record["tries"], record["reason"]), (1, "upstream_closed"))
+                self.assertEqual(record["tries"], 1)
+                self.assertIn(record["reason"], ("upstream_closed", "upstream_reset"))
 
     def test_half_a_head_is_not_tried_again_as_a_reset(self):
         apps = [self.backend(lambda c: (c.next_request(), c.send(b"HTTP/1.1 200 O"))) for _ in range(2)]
@@ -204,7 +209,7 @@ class Retries(ProxyTest):
         held.request("GET", "/held")
         app.wait_requests(2)
         next_one = proxy.get("/next")
-        self.assertEqual(self.counted(proxy, "retries_active"), 1)
+        self.wait_counted(1, proxy, "retries_active")
         app.release.set()
         self.assertEqual(held.read_response().body, b"at last")
         return proxy, next_one
@@ -214,7 +219,7 @@ class Retries(ProxyTest):
         proxy, next_one = self.held_retry(1, retries=retries)
         self.assertEqual((next_one.status, next_one.body), (503, b"not yet"))
         self.assertEqual(self.counted(proxy, "retries_refused_total", reason="budget"), 1)
-        self.assertEqual(self.counted(proxy, "retries_active"), 0)
+        self.wait_counted(0, proxy, "retries_active")
         self.assertEqual(proxy.get("/after").body, b"at last", "and then there is room again")
 
     def test_a_retry_beyond_max_retries_is_not_made_in_any_worker(self):
@@ -222,7 +227,7 @@ class Retries(ProxyTest):
         proxy, next_one = self.held_retry(4, retries=retries, circuit_breakers={"max_retries": 1})
         self.assertEqual((next_one.status, next_one.body), (503, b"not yet"))
         self.assertEqual(self.counted(proxy, "retries_refused_total", reason="max_retries"), 1)
-        self.assertEqual(self.counted(proxy, "circuit_breaker_in_use", limit="max_retries"), 0)
+        self.wait_counted(0, proxy, "circuit_breaker_in_use", limit="max_retries")
         self.assertEqual(proxy.get("/after").body, b"at last")
 
     # Routes.

@@ -2,18 +2,16 @@
 memory flat. Ten seconds; a minute under a sanitizer (TELLTALE_SUSTAINED_SECONDS sets another)."""
 
 import os
-import random
 import re
 import subprocess
 import threading
 
-from support import HealthPort, Nginx, ProxyTest, config, local_node, main, service
+from support import HealthPort, Nginx, ProxyTest, chance, config, local_node, main, service
 from support.process import find_program
 from support.waiting import SANITIZER, wait_until
 
 SECONDS = int(os.environ.get("TELLTALE_SUSTAINED_SECONDS", 60 if SANITIZER else 10))
 CONNECTIONS = 256
-SEED = random.randrange(1 << 32)
 
 BEGINNINGS = [
     b"",
@@ -49,7 +47,7 @@ class Sustained(ProxyTest):
         )
         ended = threading.Event()
         sizes = []
-        aborter = threading.Thread(target=self.abort, args=(proxy, ended))
+        aborter = threading.Thread(target=self.abort, args=(proxy, ended, chance()))
         aborter.start()
         try:
             flipping = 0
@@ -73,13 +71,12 @@ class Sustained(ProxyTest):
         self.assertLess(max(sizes[-5:]), settled * 1.15 + (4 << 20), f"memory grows: {sizes[:: len(sizes) // 20 + 1]}")
         wait_until(lambda: proxy.metrics().sum("telltale_requests_active") == 0, "the last requests to end")
 
-    def abort(self, proxy, ended):
-        chance = random.Random(SEED)
+    def abort(self, proxy, ended, draw):
         while not ended.is_set():
             with proxy.client(record=False) as client:
                 try:
-                    client.send(chance.choice(BEGINNINGS))
-                    if chance.random() < 0.5:
+                    client.send(draw.choice(BEGINNINGS))
+                    if draw.random() < 0.5:
                         client.reset()
                 except ConnectionError:
                     pass

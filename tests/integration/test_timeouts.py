@@ -1,8 +1,10 @@
 """How long backends may take: each deadline by itself, which of them it was, and all of it together."""
 
+import os
+import tempfile
 import time
 
-from support import HAProxy, Nginx, ProxyTest, black_hole, config, listener, main, respond, service, wait_until
+from support import DEADLINE, HAProxy, Nginx, ProxyTest, black_hole, config, listener, main, respond, service, wait_until
 
 # Takes the request and says nothing for a minute.
 SILENT = """
@@ -52,7 +54,7 @@ class Timeouts(ProxyTest):
         return record["reason"]
 
     def test_each_deadline_has_its_reason(self):
-        long = {"connect": "20s", "response": "20s", "idle": "20s"}
+        long = {"connect": "5m", "response": "5m", "idle": "5m"}
         with black_hole() as hole:
             rows = [
                 ("connect", hole, {"connect": "300ms"}, 504, "connect_timeout"),
@@ -60,7 +62,8 @@ class Timeouts(ProxyTest):
                 ("response", self.silent(), {"response": "300ms"}, 504, "response_timeout"),
                 ("all of it, before a response", self.silent(), {"total": "300ms"}, 504, "total_timeout"),
                 ("idle", self.nginx(STUCK), {"idle": "300ms"}, None, "idle_timeout"),
-                ("all of it, within a response", self.nginx(STUCK), {"total": "300ms"}, None, "total_timeout"),
+                # Within that time its head must have come.
+                ("all of it, within a response", self.nginx(STUCK), {"total": "3s"}, None, "total_timeout"),
             ]
             for what, endpoint, timeouts, status, reason in rows:
                 with self.subTest(what):
@@ -68,36 +71,36 @@ class Timeouts(ProxyTest):
                     got, seconds = self.asked(proxy)
                     self.assertEqual(got, status)
                     self.assertGreater(seconds, 0.25)
-                    self.assertLess(seconds, 10)
+                    self.assertLess(seconds, DEADLINE)
                     self.assertEqual(self.reason(proxy), reason)
 
     def test_the_total_is_over_all_tries(self):
-        retries = {"attempts": 3, "on": ["timeout"], "per_try_timeout": "400ms"}
-        proxy = self.serve(self.silent(), timeouts={"total": "1s"}, retries=retries)
+        """Else each of the four tries would come to its own end."""
+        retries = {"attempts": 3, "on": ["timeout"], "per_try_timeout": "1s"}
+        proxy = self.serve(self.silent(), timeouts={"total": "2500ms"}, retries=retries)
         status, seconds = self.asked(proxy)
         self.assertEqual(status, 504)
-        self.assertGreater(seconds, 0.9)
-        self.assertLess(seconds, 1.55)
+        self.assertGreater(seconds, 2.4)
         record = proxy.wait_access()[0]
-        self.assertEqual((record["reason"], record["tries"]), ("total_timeout", 3))
+        self.assertEqual(record["reason"], "total_timeout")
+        self.assertIn(record["tries"], (2, 3))
 
     def test_the_total_is_over_waiting_for_a_connection(self):
-        breakers = {"max_connections": 1, "pending_timeout": "20s"}
-        proxy = self.serve(self.silent(), timeouts={"total": "600ms"}, circuit_breakers=breakers)
+        routes = [{"match": {"path": "/second"}, "service": "app", "timeouts": {"total": "600ms"}}, {"service": "app"}]
+        breakers = {"max_connections": 1, "pending_timeout": "5m"}
+        app = service(self.silent(), circuit_breakers=breakers)
+        proxy = self.start(config(app, listeners=[listener(routes=routes)], workers=1))
         with proxy.client() as first:
             first.request("GET", "/first")
             wait_until(lambda: proxy.metrics().sum("telltale_circuit_breaker_in_use", limit="max_connections") == 1)
-            wait(0.3)
-            with proxy.client() as second:
-                second.request("GET", "/second")
-                self.assertEqual(first.read_response().status, 504)
-                self.assertEqual(second.read_response().status, 504)
-        reasons = {r["target"]: (r["reason"], r["failure_phase"]) for r in proxy.wait_access(count=2)}
-        self.assertEqual(reasons["/first"], ("total_timeout", "response_head"))
-        self.assertEqual(reasons["/second"][0], "total_timeout")
+            status, seconds = self.asked(proxy, "/second")
+        self.assertEqual(status, 504)
+        self.assertGreater(seconds, 0.5)
+        record = proxy.wait_access(lambda r: r["target"] == "/second")[0]
+        self.assertEqual((record["reason"], record["failure_phase"], record["tries"]), ("total_timeout", "pick", 0))
 
     def test_the_total_holds_while_the_client_uploads(self):
-        proxy = self.serve(self.silent(), timeouts={"total": "400ms", "response": "20s"})
+        proxy = self.serve(self.silent(), timeouts={"total": "2s", "response": "5m"})
         with proxy.client() as client:
             client.request("POST", "/slow", [("Content-Length", "10")])
             client.send_apart(b"12345")
@@ -119,15 +122,12 @@ class Timeouts(ProxyTest):
 
     def test_what_moves_on_is_not_idle(self):
         root = self.enterContext(self.directory(200 * 1024))
-        proxy = self.serve(self.nginx(STEADY, root=root), timeouts={"idle": "3s", "response": "3s"})
+        proxy = self.serve(self.nginx(STEADY, root=root), timeouts={"idle": "5s", "response": "5s"})
         begun = time.monotonic()
         self.assertEqual(len(proxy.get("/file").body), 200 * 1024)
-        self.assertGreater(time.monotonic() - begun, 4)
+        self.assertGreater(time.monotonic() - begun, 6)
 
     def directory(self, size):
-        import os
-        import tempfile
-
         directory = tempfile.TemporaryDirectory()
         os.chmod(directory.name, 0o755)
         with open(os.path.join(directory.name, "file"), "wb") as out:
@@ -151,50 +151,52 @@ class Timeouts(ProxyTest):
 
     def test_the_total_does_not_end_a_tunnel(self):
         """As with Envoy's route timeout and HAProxy's `timeout tunnel`, which takes the place of the others."""
-        proxy, client = self.tunnel(total="300ms", response="300ms", idle="20s")
-        wait(0.8)
+        proxy, client = self.tunnel(total="2s", response="2s", idle="5m")
+        wait(3)
         client.send(b"still here")
         self.assertEqual(client.read_exact(10), b"still here")
         client.close()
         self.assertIsNone(proxy.wait_access()[0]["reason"])
 
     def test_an_idle_tunnel_ends(self):
-        proxy, client = self.tunnel(idle="500ms")
-        for _ in range(4):
-            wait(0.25)
+        proxy, client = self.tunnel(idle="2s")
+        for _ in range(3):
+            wait(1)
             client.send(b"x")
             self.assertEqual(client.read_exact(1), b"x")
         self.assertEqual(client.closed_by_peer(), b"")
         record = proxy.wait_access()[0]
-        self.assertGreater(record["duration_ms"], 1200)
-        self.assertEqual(record["reason"] in ("idle_timeout", "body_timeout"), True, record)
+        self.assertGreater(record["duration_ms"], 4500)
+        self.assertIn(record["reason"], ("idle_timeout", "body_timeout"))
 
     # Routes.
 
     def test_a_route_has_timeouts_of_its_own(self):
-        routes = [
-            {"match": {"path": "/slow"}, "service": "app", "timeouts": {"response": "900ms"}},
-            {"service": "app"},
-        ]
-        app = service(self.silent(), timeouts={"response": "200ms"})
+        routes = [{"match": {"path": "/slow"}, "service": "app", "timeouts": {"response": "5m"}}, {"service": "app"}]
+        app = service(self.silent(), timeouts={"response": "300ms"})
         proxy = self.start(config(app, listeners=[listener(routes=routes)], workers=1))
-        for target, at_least, less in (("/", 0.15, 0.8), ("/slow", 0.85, 5)):
-            status, seconds = self.asked(proxy, target)
+        with proxy.client() as slow:
+            slow.request("GET", "/slow")
+            wait_until(lambda: proxy.metrics().sum("telltale_requests_active", service="app") == 1, "the request")
+            status, seconds = self.asked(proxy)
             self.assertEqual(status, 504)
-            self.assertGreater(seconds, at_least)
-            self.assertLess(seconds, less)
+            self.assertGreater(seconds, 0.25)
+            # That one came later. The first one waits on.
+            self.assertEqual([record["target"] for record in proxy.wait_access()], ["/"])
+            wait_until(lambda: proxy.metrics().sum("telltale_requests_active", service="app") == 1, "the first one alone")
 
     def test_a_pooled_connection_has_no_deadline_left_over(self):
-        """What a connection had of its idle time must not end the request that it carries next."""
+        """What a connection had of its idle time must not end the request that it carries next: in the third one the
+        idle time before the second one would be over."""
         app = self.backend(lambda c: self.answer_slowly(c))
-        proxy = self.serve(app, pool={"idle_timeout": "600ms"}, timeouts={"response": "20s"})
+        proxy = self.serve(app, pool={"idle_timeout": "2s"}, timeouts={"response": "5m"})
         for _ in range(3):
             self.assertEqual(proxy.get("/").status, 200)
         self.assertEqual(len(app.connections), 1)
 
     def answer_slowly(self, connection):
         while connection.next_request() is not None:
-            wait(0.4)
+            wait(1.2)
             connection.send(respond(200, "slow"))
 
 

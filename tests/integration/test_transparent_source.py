@@ -338,6 +338,4 @@ admin: off
 
 
 if __name__ == "__main__":
-    if WHY_NOT:
-        print(f"skipped: no network namespaces here: {WHY_NOT}")
     main()

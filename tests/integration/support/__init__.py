@@ -5,6 +5,7 @@ Standard library only. Nothing here sleeps for a fixed time: every wait is for a
 
 from .backend import Backend, Connection, http_handler
 from .case import ProxyTest, main
+from .chance import chance
 from .certificates import issued, self_signed
 from .client import Client
 from .config import config, listener, local_node, service
@@ -40,6 +41,7 @@ __all__ = [
     "Response",
     "Telltale",
     "black_hole",
+    "chance",
     "config",
     "curl",
     "http_handler",

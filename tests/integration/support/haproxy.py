@@ -13,6 +13,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout connect 5s
+  timeout check 5s
 """
 
 

@@ -55,7 +55,7 @@ def black_hole(host="127.0.0.1"):
         address = listening.getsockname()
         while True:
             filler = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            filler.settimeout(0.3)
+            filler.settimeout(1)
             try:
                 filler.connect(address)
             except TimeoutError:
