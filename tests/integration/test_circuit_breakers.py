@@ -29,7 +29,7 @@ from support.waiting import SANITIZER
 
 WELL = "listen {listen}; location / { return 200 'well'; }"
 # Whoever asks for /held gets an octet a second.
-HELD = " location /held { limit_rate 1; return 200 '%s'; }" % ("x" * 10_000)
+HELD = " location /held { limit_rate 1; return 200 '%s'; }" % ("x" * 1000)
 CLOSES = "listen {listen}; location / { return 444; }"
 
 

@@ -94,6 +94,7 @@ class Timeouts(ProxyTest):
             first.request("GET", "/first")
             wait_until(lambda: proxy.metrics().sum("telltale_circuit_breaker_in_use", limit="max_connections") == 1)
             status, seconds = self.asked(proxy, "/second")
+            first.reset()  # a mere close would be a half-close, and be waited for
         self.assertEqual(status, 504)
         self.assertGreater(seconds, 0.5)
         record = proxy.wait_access(lambda r: r["target"] == "/second")[0]
@@ -184,6 +185,7 @@ class Timeouts(ProxyTest):
             # That one came later. The first one waits on.
             self.assertEqual([record["target"] for record in proxy.wait_access()], ["/"])
             wait_until(lambda: proxy.metrics().sum("telltale_requests_active", service="app") == 1, "the first one alone")
+            slow.reset()
 
     def test_a_pooled_connection_has_no_deadline_left_over(self):
         """What a connection had of its idle time must not end the request that it carries next: in the third one the
