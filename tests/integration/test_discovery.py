@@ -15,7 +15,7 @@ from support.waiting import binary_path
 
 HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 # The timeout is longer than a server that is there needs, however busy the machine.
-FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "10s", "attempts": 1, "retry": "200ms"}
+FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "5s", "attempts": 1, "retry": "200ms"}
 
 
 class Discovery(ProxyTest):
@@ -186,7 +186,7 @@ class Addresses(Discovery):
             service(f"app.test:{a.port}"),
             other,
             listeners=[listener(), listener("other", service="other")],
-            dns={"servers": [dns.address], **FAST},
+            dns={"servers": [dns.address], **FAST, "timeout": "1s"},
         )
         self.proxy = self.start(conf)
         self.assertEqual(self.proxy.get("/").status, 503)
