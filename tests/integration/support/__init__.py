@@ -15,6 +15,7 @@ from .grpc_health import GrpcHealth
 from .haproxy import HAProxy
 from .health import HealthPort
 from .messages import EndOfStream, ProtocolError, Request, Response, respond
+from .named import Node, for_client, say, who_answers
 from .nginx import Nginx
 from .proxy_header import ProxyHeader, parse_proxy_header, proxy_v1, proxy_v2
 from .sockets import black_hole, refused_address
@@ -33,6 +34,7 @@ __all__ = [
     "HAProxy",
     "HealthPort",
     "Nginx",
+    "Node",
     "ProtocolError",
     "ProxyHeader",
     "ProxyTest",
@@ -42,6 +44,7 @@ __all__ = [
     "black_hole",
     "config",
     "curl",
+    "for_client",
     "http_handler",
     "issued",
     "listener",
@@ -52,8 +55,10 @@ __all__ = [
     "proxy_v2",
     "refused_address",
     "respond",
+    "say",
     "self_signed",
     "service",
     "wait_stable",
     "wait_until",
+    "who_answers",
 ]
