@@ -149,6 +149,20 @@ class Local(PolicyTest):
         self.serves(proxy, "node-a", "node-b", listener="internal")
         self.assertTrue(all(is_refused(proxy, "external") for _ in range(20)))
 
+    def test_tcp_on_a_unix_socket_is_ended_for_the_same_reason(self):
+        path = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "in.sock")
+        unix = listener("external", "unix:" + path, protocol="tcp")
+        proxy = self.serve(self.nodes(200), external="local", node_name="node-z", listeners=[unix])
+        with proxy.client("external") as client:
+            self.assertEqual(client.closed_by_peer(), b"")
+        record = proxy.wait_access()[0]
+        wanted = {"reason": "no_local_endpoint", "failure_side": "proxy", "failure_phase": "pick", "tries": 0, "status": 0,
+                  "endpoint": None, "protocol": "TCP"}  # fmt: skip
+        self.assertEqual({name: record[name] for name in wanted}, wanted)
+        metrics = proxy.metrics()
+        self.assertEqual(metrics.sum("telltale_request_failures_total", service="app", reason="no_local_endpoint"), 1)
+        self.assertEqual(metrics.sum("telltale_no_endpoint_total", service="app"), 1)
+
 
 class Near(PolicyTest):
     """`traffic_distribution`"""
