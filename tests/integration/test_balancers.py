@@ -82,6 +82,16 @@ class Shares(ProxyTest):
         self.assertLessEqual(self.came_to_one_that_does_not_answer("least_request"), 3)
         self.assertGreater(self.came_to_one_that_does_not_answer("random"), 3, "which does not look at that")
 
+    def test_least_request_counts_tcp_sessions(self):
+        apps = [self.backend(lambda c: (c.send(b"x"), c.read_to_end())) for _ in range(3)]
+        conf = service(*apps, balance="least_request")
+        proxy = self.start(config(conf, listeners=[listener(protocol="tcp")], workers=1))
+        for _ in range(60):
+            self.assertEqual(self.enterContext(proxy.client()).read_exact(1), b"x")
+        sessions = sorted(app.open_connections() for app in apps)
+        self.assertEqual(sum(sessions), 60)
+        self.assertLessEqual(sessions[-1] - sessions[0], 3, sessions)
+
 
 class Weights(ProxyTest):
     """That come from the probe."""
