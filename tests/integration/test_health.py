@@ -4,12 +4,11 @@ import collections
 import threading
 
 from support import (
-    HealthPort,
+    Node,
     ProxyTest,
     config,
     http_handler,
     listener,
-    local_node,
     main,
     refused_address,
     respond,
@@ -18,18 +17,6 @@ from support import (
 )
 
 FAST = {"http": "/healthz", "interval": "50ms", "timeout": "5s"}
-
-
-class Node:
-    """A backend that answers with its name, and its health port."""
-
-    def __init__(self, test, name, status=200, **options):
-        self.name = name
-        self.app = test.backend(http_handler(lambda request: respond(200, name)), name=name)
-        self.health = test.enterContext(HealthPort(status, name=name + "-health", **options))
-
-    def conf(self, **fields):
-        return local_node(self.name, self.app, self.health, **fields)
 
 
 class Health(ProxyTest):

@@ -16,6 +16,7 @@ from .grpc_health import GrpcHealth
 from .haproxy import HAProxy
 from .health import HealthPort
 from .messages import EndOfStream, ProtocolError, Request, Response, respond
+from .named import Node, for_client, say, who_answers
 from .nginx import Nginx
 from .proxy_header import ProxyHeader, parse_proxy_header, proxy_v1, proxy_v2
 from .sockets import black_hole, refused_address
@@ -34,6 +35,7 @@ __all__ = [
     "HAProxy",
     "HealthPort",
     "Nginx",
+    "Node",
     "ProtocolError",
     "ProxyHeader",
     "ProxyTest",
@@ -44,6 +46,7 @@ __all__ = [
     "chance",
     "config",
     "curl",
+    "for_client",
     "http_handler",
     "issued",
     "listener",
@@ -54,8 +57,10 @@ __all__ = [
     "proxy_v2",
     "refused_address",
     "respond",
+    "say",
     "self_signed",
     "service",
     "wait_stable",
     "wait_until",
+    "who_answers",
 ]
