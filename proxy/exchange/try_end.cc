@@ -130,7 +130,7 @@ void Exchange::report_try(const conf::Ejection& ejection) {
   if (tunnel_) return;
   if (has_head() && is_listed(ejection.statuses, response_.status)) {
     service_->failed(*endpoint_, "status " + std::to_string(response_.status));
-  } else if (!failure_ || failure_.reason == Reason::bad_status) {
+  } else if (!failure_ || response_complete_ || failure_.reason == Reason::bad_status) {
     service_->succeeded(*endpoint_);
   } else if (is_endpoints_fault(failure_, try_facts())) {
     service_->failed(*endpoint_, to_string(reason_of(failure_)));
