@@ -34,13 +34,13 @@ Exchange::Opened Exchange::open_upstream() {
     metrics_->connections_reused.add();
     upstream_.start(std::move(connection));
   } else {
+    connecting_ = true;
     auto opened = connect_to_endpoint();
     if (opened.error) {
       upstream_failed(Phase::connect, opened.error);
       if (service_->conf().ejection) report_try(*service_->conf().ejection);
       return Opened::failed;
     }
-    connecting_ = true;
     metrics_->connections_opened.add();
     connection->stream = std::move(opened.stream);
     upstream_.start(std::move(connection));

@@ -273,6 +273,7 @@ class Nobody(Case):
         proxy = self.serve(self.address)
         self.assertEqual(proxy.get("/").status, 502)
         self.assert_spared(proxy, "connect_failed")
+        self.assertFalse(proxy.access_log()[0]["reused"])
 
     def test_tunnels(self):
         def end(how):
