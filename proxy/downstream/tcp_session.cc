@@ -22,10 +22,6 @@ using boost::system::error_code;
 
 /// Of a scratch buffer each, at most: then whoever else is ready has a turn.
 constexpr unsigned pieces_per_turn = 16;
-Reason idle_or_none(error_code error) {
-  return error == boost::asio::error::timed_out ? Reason::idle_timeout : Reason::none;
-}
-
 constexpr std::size_t max_tries = 4;  // Retries::attempts is 3 at most
 
 class TcpSession {
@@ -55,6 +51,7 @@ class TcpSession {
   Awaitable<> move(Way& way);
   Awaitable<> move_back();
   void moved();
+  void wait_failed(Side side, Phase phase, error_code error);
   void fail(Side side, Phase phase, error_code error, Reason reason = Reason::none);
   forwarding::RequestFacts facts() const;
   void record() const;
@@ -174,6 +171,7 @@ Awaitable<> TcpSession::try_endpoint() {
     service_.succeeded(*endpoint_);
     co_return;
   }
+  const bool at_once = !upstream_->stream.is_open();
   upstream_.reset();
   if (client_.descriptor().broken()) {
     fail(Side::downstream, Phase::connect, boost::asio::error::connection_reset);
@@ -181,7 +179,7 @@ Awaitable<> TcpSession::try_endpoint() {
   }
   fail(Side::upstream, Phase::connect, error);
   service_.metrics().connect_failures.add();
-  service_.failed(*endpoint_, error.message());
+  if (is_endpoints_fault(failure_, {.at_once = at_once})) service_.failed(*endpoint_, to_string(reason_of(failure_)));
 }
 
 /// Picks an endpoint and gets a place for a connection to it, which may take a while. False: in vain.
@@ -196,20 +194,22 @@ Awaitable<bool> TcpSession::take_connection(std::string identity) {
   }
 }
 
-/// As long as the client is there, and for pending_timeout. What the client sends meanwhile stays where it is.
+/// As long as the client is there, and no longer than pending_timeout in one try. What the client sends meanwhile stays
+/// where it is.
 Awaitable<bool> TcpSession::wait_for_turn() {
   failure_ = {};  // of the try before
   if (!service_.wait(turn_, client_.descriptor().input())) {
     fail(Side::proxy, Phase::pick, {}, Reason::max_pending);
     co_return false;
   }
-  client_.expires_after(service_.conf().circuit_breakers.pending_timeout);
-  while (!turn_.has_come()) {
+  const auto until = service_.pending_until(turn_);
+  if (worker_.loop.now() >= until) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
+  client_.descriptor().set_deadline(until);
+  while (!turn_.has_come() && !failure_) {
     const auto [error] = co_await client_.descriptor().input().async_wait(as_result);
     if (client_.descriptor().broken()) fail(Side::downstream, Phase::pick, boost::asio::error::connection_reset);
     if (error == boost::asio::error::timed_out) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
     if (error) fail(Side::proxy, Phase::pick, error);
-    if (failure_) break;
   }
   client_.expires_never();
   co_return turn_.has_come() && !failure_;
@@ -287,7 +287,7 @@ Awaitable<> TcpSession::move(Way& way) {
     if (got.error == boost::asio::error::would_block) {
       pieces = 0;
       const auto [error] = co_await way.from->async_readable(as_result);
-      if (error) fail(way.from_side, Phase::response_body, error, idle_or_none(error));
+      if (error) wait_failed(way.from_side, Phase::response_body, error);
       continue;
     }
     if (got.error == boost::asio::error::eof) {
@@ -308,7 +308,7 @@ Awaitable<> TcpSession::move(Way& way) {
     if (put.size < got.octets.size()) {
       way.from->unread(got.octets.substr(put.size));
       const auto [error] = co_await way.to->async_writable(as_result);
-      if (error) fail(way.to_side, Phase::response_write, error, idle_or_none(error));
+      if (error) wait_failed(way.to_side, Phase::response_write, error);
     } else if (++pieces % pieces_per_turn == 0) {
       const auto [error] = co_await worker_.loop.async_yield(as_result);
       if (error) fail(Side::proxy, Phase::response_write, error);
@@ -320,6 +320,12 @@ Awaitable<> TcpSession::move(Way& way) {
 void TcpSession::moved() {
   client_.expires_after(timeouts_.idle);
   upstream_->stream.expires_after(timeouts_.idle);
+}
+
+/// Both sides have the same deadline: which of them tells first says nothing.
+void TcpSession::wait_failed(Side side, Phase phase, error_code error) {
+  if (error != boost::asio::error::timed_out) return fail(side, phase, error);
+  fail(Side::upstream, Phase::response_body, error, Reason::idle_timeout);
 }
 
 /// The first cause stands; whoever waits is woken and finds it.

@@ -69,7 +69,8 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   reply_.reset();
   failure_ = {};
   status_ = interim_heads_ = 0;
-  head_refused_ = connecting_ = body_touched_ = response_complete_ = tunnel_ = retry_stale_ = retry_granted_ = false;
+  head_refused_ = connecting_ = continued_ = body_touched_ = response_complete_ = tunnel_ = retry_stale_ =
+      retry_granted_ = false;
   id_ = worker_.next_request_id();
   began_ = worker_.loop.now();
   deadline_ = never;

@@ -61,7 +61,7 @@ class Exchange {
   Connecting connect_to_endpoint() const;
   bool make_identity(std::string& proxy_header, std::string& identity) const;
   Awaitable<bool> wait_for_turn();
-  void check_turn(boost::system::error_code error, EventLoop::Clock::time_point limit);
+  void check_turn(boost::system::error_code error, EventLoop::Clock::time_point until);
   void release_permits();
   TrafficKind traffic() const;
 
@@ -73,7 +73,8 @@ class Exchange {
   bool may_retry();
   bool grant_retry(TryEnd end);
   bool is_replayable() const;
-  bool is_endpoint_to_blame() const;
+  TryFacts try_facts() const;
+  bool has_head() const { return head_at_ != EventLoop::Clock::time_point(); }  ///< a final one, in this try
   bool drops_response();
   bool drain_response();
   void settle_upstream();
@@ -89,7 +90,10 @@ class Exchange {
 
   void stage_request();
   void upload_now();
+  bool awaits_continue() const;
+  bool is_clients_turn() const;
   void time_response();
+  void time_upload();
   // How long things may take, at most what is left of timeouts.total (timing.cc).
   std::chrono::milliseconds within_total(std::chrono::milliseconds wait) const {
     return deadline_ == never ? wait : rest_of_total(wait);
@@ -97,6 +101,7 @@ class Exchange {
   std::chrono::milliseconds rest_of_total(std::chrono::milliseconds wait) const;
   bool is_total_over() const { return worker_.loop.now() >= deadline_; }
   std::chrono::milliseconds input_timeout() const;   ///< without an octet from the client, when one is due
+  std::chrono::milliseconds output_timeout() const;  ///< until the client takes more
   std::chrono::milliseconds upload_timeout() const;  ///< until upstream takes more
   std::chrono::milliseconds answer_timeout() const;  ///< until upstream sends a head, or more
   Progress forward_request_piece();
@@ -143,10 +148,12 @@ class Exchange {
   bool head_refused_ = false;
 
   bool connecting_ = false;
+  bool continued_ = false;          ///< the client was told 100
   bool body_touched_ = false;       ///< something of the request's body was taken from the client
   bool request_sent_ = false;       ///< every octet of it went upstream
   bool response_read_ = false;      ///< the backend's last octet of it is here
   bool response_complete_ = false;  ///< the client has it
+  bool client_delayed_ = false;     ///< TryFacts::client_delayed
   bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
   bool retry_stale_ = false;    ///< the pooled connection had ended: it is no try

@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 11> phase_names = {
 
 struct ReasonRow {
   std::string_view name;
-  unsigned status;  ///< RFC 9110 15.5, 15.6; 0: by the error
+  unsigned status;               ///< RFC 9110 15.5, 15.6; 0: by the error
+  bool of_the_endpoint = false;  ///< on the upstream side it is the endpoint's fault, unless the try says otherwise
 };
 constexpr std::array<ReasonRow, reason_count> reasons = {{
     {"", 500},  // asked for without a failure: ours
@@ -37,16 +38,16 @@ constexpr std::array<ReasonRow, reason_count> reasons = {{
     {"no_resources", 503},  // of our own, and it comes back by itself: no gateway's fault
     {"no_source_address", 502},
     {"proxy_header_too_long", 500},
-    {"connect_refused", 502},
-    {"connect_timeout", 504},
-    {"connect_failed", 502},
-    {"per_try_timeout", 504},
-    {"response_timeout", 504},
+    {"connect_refused", 502, true},
+    {"connect_timeout", 504, true},
+    {"connect_failed", 502, true},
+    {"per_try_timeout", 504, true},
+    {"response_timeout", 504, true},
     {"idle_timeout", 504},
     {"total_timeout", 504},
-    {"upstream_reset", 502},
-    {"upstream_closed", 502},
-    {"bad_response", 502},
+    {"upstream_reset", 502, true},
+    {"upstream_closed", 502, true},
+    {"bad_response", 502, true},
     {"bad_status", 502},
     {"shutdown", 503},
     {"internal", 500},
@@ -63,6 +64,12 @@ bool is_exhaustion(const error_code& error) {
   return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system ||
          error == errc::no_buffer_space || error == errc::not_enough_memory || error == errc::address_in_use ||
          error == errc::address_not_available;
+}
+
+/// What connect() says at once of a Unix socket whose server is gone or is overrun. Whatever else it says at once is of
+/// this host: no route, a policy, a family that it does not have.
+bool is_of_a_unix_socket(const error_code& error) {
+  return error == errc::no_such_file_or_directory || error == errc::resource_unavailable_try_again;
 }
 
 /// What says that the peer is gone, or what the operating system says of a connection; the rest are our own errors.
@@ -137,6 +144,20 @@ Reason reason_of(const Failure& failure) {
 
 std::string describe(const Failure& failure) {
   return failure && failure.error ? failure.error.message() : std::string(to_string(reason_of(failure)));
+}
+
+bool is_endpoints_fault(const Failure& failure, const TryFacts& facts) {
+  const Reason reason = reason_of(failure);
+  if (failure.side != Side::upstream || !reasons[static_cast<std::size_t>(reason)].of_the_endpoint) return false;
+  switch (reason) {
+    case Reason::connect_failed:
+      return !facts.at_once || is_of_a_unix_socket(failure.error);
+    case Reason::upstream_reset:
+    case Reason::upstream_closed:
+      return (facts.answered || !facts.reused) && !facts.client_delayed;
+    default:
+      return true;
+  }
 }
 
 unsigned status_for(const Failure& failure) {

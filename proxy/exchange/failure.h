@@ -81,6 +81,18 @@ struct Failure {
 /// The given one, or what side, phase and error tell. none: there was no failure.
 Reason reason_of(const Failure& failure);
 
+/// What a failure itself does not tell of the try that it ended.
+struct TryFacts {
+  bool at_once = false;         ///< this host did not even begin to connect
+  bool reused = false;          ///< on a connection that came out of the pool
+  bool answered = false;        ///< octets of a response came
+  bool client_delayed = false;  ///< the backend waited for the client: for more of its request, or until it took more
+};
+
+/// Whether it counts against the endpoint (conf::Ejection): proxy/health/ejection.md says of each reason why. A status
+/// is judged apart: for Reason::bad_status the answer is false.
+bool is_endpoints_fault(const Failure& failure, const TryFacts& facts);
+
 /// For people: what the error says, else the reason; empty without a failure.
 std::string describe(const Failure& failure);
 

@@ -34,13 +34,13 @@ Exchange::Opened Exchange::open_upstream() {
     metrics_->connections_reused.add();
     upstream_.start(std::move(connection));
   } else {
+    connecting_ = true;
     auto opened = connect_to_endpoint();
     if (opened.error) {
       upstream_failed(Phase::connect, opened.error);
       if (service_->conf().ejection) report_try(*service_->conf().ejection);
       return Opened::failed;
     }
-    connecting_ = true;
     metrics_->connections_opened.add();
     connection->stream = std::move(opened.stream);
     upstream_.start(std::move(connection));
@@ -54,7 +54,8 @@ void Exchange::begin_try() {
   failure_ = {};
   ++tries_;
   try_began_ = worker_.loop.now();
-  connecting_ = retry_stale_ = false;
+  head_at_ = {};
+  connecting_ = retry_stale_ = client_delayed_ = false;
   request_sent_ = response_read_ = client_full_ = upload_broken_ = pump_stopping_ = false;
 }
 
@@ -90,31 +91,33 @@ void Exchange::leave_endpoint() {
   if (endpoint_ != nullptr) service_->leave(*std::exchange(endpoint_, nullptr));
 }
 
-/// In line for a connection, for pending_timeout and as long as the client is there. False: in vain.
+/// In line for a connection, as long as the client is there, and no longer than pending_timeout in one try. False: in
+/// vain.
 Awaitable<bool> Exchange::wait_for_turn() {
   failure_ = {};
   if (!service_->wait(turn_, client_->input())) {
     fail(Side::proxy, Phase::pick, {}, Reason::max_pending);
     co_return false;
   }
-  const auto limit = worker_.loop.now() + service_->conf().circuit_breakers.pending_timeout;
+  const auto until = service_->pending_until(turn_);
+  if (worker_.loop.now() >= until) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
   while (!turn_.has_come() && !failure_) {
     // What the client sends meanwhile wakes this, too: the deadline stays.
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(limit - worker_.loop.now());
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(until - worker_.loop.now());
     client_->expires_after(within_total(std::max(rest, std::chrono::milliseconds(0))));
     const auto [error] = co_await client_->input().async_wait(as_result);
-    check_turn(error, limit);
+    check_turn(error, until);
   }
   client_->expires_never();
   co_return !failure_;
 }
 
-void Exchange::check_turn(error_code error, EventLoop::Clock::time_point limit) {
+void Exchange::check_turn(error_code error, EventLoop::Clock::time_point until) {
   if (client_->broken()) return client_failed(Phase::pick, boost::asio::error::connection_reset);
   if (turn_.has_come() || !error) return;
   if (error != boost::asio::error::timed_out) return client_failed(Phase::pick, error);
   if (is_total_over()) return fail(Side::proxy, Phase::pick, error);
-  if (worker_.loop.now() >= limit) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
+  if (worker_.loop.now() >= until) fail(Side::proxy, Phase::pick, {}, Reason::pending_timeout);
 }
 
 /// From this host's address, or from the client's own. A client without an address, or of another family than the

@@ -41,7 +41,8 @@ Awaitable<> Exchange::talk() {
       continue;
     }
     const bool for_client = wait == Wait::client;
-    if (for_client) client_->expires_after(within_total(connection_->listener->timeouts.write));
+    if (for_client) client_->expires_after(output_timeout());
+    if (for_client && status_ != 0) client_delayed_ = true;
     if (!for_client && status_ != 0) upstream_.expires_after(answer_timeout());
     Readiness& readiness = for_client ? client_->output() : upstream_.input();
     const auto [error] = co_await readiness.async_wait(as_result);
@@ -155,7 +156,7 @@ Awaitable<> Exchange::pump_request() {
       continue;
     }
     if (status_ == 0) time_response();
-    client_->expires_after(input_timeout());
+    time_upload();
     const auto [error] = co_await client_->input().async_wait(as_result);
     if (error && !pump_stopping_) request_failed(Phase::request_body, error);
   }
@@ -213,6 +214,10 @@ Progress Exchange::forward_head() {
     upstream_failed(Phase::response_head, make_error_code(boost::system::errc::protocol_error));
   } else {
     client_->stage_interim(response_);
+    if (response_.status == 100 && awaits_continue()) {
+      continued_ = true;
+      time_upload();
+    }
     expect_response();
   }
   return got;
@@ -236,7 +241,7 @@ bool Exchange::flush_client() {
   const Progress put = client_->flush();
   const bool was_full = std::exchange(client_full_, put == Progress::blocked);
   // One deadline for both directions: the pump that waits for the client gets its own back.
-  if (was_full && put == Progress::done && pump_running_) client_->expires_after(input_timeout());
+  if (was_full && put == Progress::done && pump_running_) time_upload();
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   return put == Progress::done;
 }
@@ -245,6 +250,7 @@ void Exchange::stage_response() {
   retry_permit_.release();  // it was good for something: whatever it becomes, a tunnel even, is no retry any more
   status_ = response_.status;
   tunnel_ = response_.status == 101;
+  if (pump_running_) time_upload();  // a client that waited for a 100 waits no longer; a tunnel has a time of its own
   if (!tunnel_) {
     upstream_.start_body(
         response_, client_->takes_chunks() ? Http1BodyReader::Chunks::verbatim : Http1BodyReader::Chunks::decoded);
@@ -257,7 +263,8 @@ void Exchange::stage_response() {
                            .keep_alive = keep_alive() && !gives_up_request(),
                            .close_follows = request_sent_});
   if (!tunnel_) return;
-  deadline_ = never;  // timeouts.total is for exchanges that are to end
+  service_->succeeded(*endpoint_);  // what becomes of a tunnel is for its two ends to judge
+  deadline_ = never;                // timeouts.total is for exchanges that are to end
   upstream_.become_tunnel();
   client_->become_tunnel();
   request_sent_ = upload_broken_ = false;

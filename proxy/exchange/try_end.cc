@@ -15,8 +15,13 @@ using boost::system::error_code;
 /// The first cause stands.
 void Exchange::fail(Side side, Phase phase, error_code error, Reason reason) {
   if (failure_) return;
-  if (reason == Reason::none && error == boost::asio::error::timed_out && is_total_over()) {
-    reason = Reason::total_timeout;
+  if (error == boost::asio::error::timed_out) {
+    // Both sides of a tunnel have the same deadline: which of them tells first says nothing.
+    if (tunnel_) {
+      failure_ = {error, Side::upstream, Phase::response_body, Reason::idle_timeout};
+      return;
+    }
+    if (reason == Reason::none && is_total_over()) reason = Reason::total_timeout;
   }
   failure_ = {error, side, phase, reason};
 }
@@ -32,6 +37,7 @@ void Exchange::upstream_failed(Phase phase, error_code error) {
     return;
   }
   fail(Side::upstream, phase, error);
+  client_delayed_ |= is_clients_turn();
   if (phase == Phase::connect) {
     metrics_->connect_failures.add();
     return;
@@ -118,34 +124,23 @@ void Exchange::settle_upstream() {
   }
 }
 
-/// What became of the try, for ejection. A client's fault is told as neither success nor failure, as is a pooled
-/// connection that had ended.
+/// What became of the try, for ejection. A status is judged by itself, whatever came after it. What is nobody's fault,
+/// or not the endpoint's, is told as neither success nor failure. A tunnel was told of when it began.
 void Exchange::report_try(const conf::Ejection& ejection) {
-  const Reason reason = reason_of(failure_);
-  if (failure_ && reason != Reason::bad_status) {
-    if (is_endpoint_to_blame()) service_->failed(*endpoint_, to_string(reason));
-  } else if (is_listed(ejection.statuses, response_.status)) {
+  if (tunnel_) return;
+  if (has_head() && is_listed(ejection.statuses, response_.status)) {
     service_->failed(*endpoint_, "status " + std::to_string(response_.status));
-  } else {
+  } else if (!failure_ || response_complete_ || failure_.reason == Reason::bad_status) {
     service_->succeeded(*endpoint_);
+  } else if (is_endpoints_fault(failure_, try_facts())) {
+    service_->failed(*endpoint_, to_string(reason_of(failure_)));
   }
 }
 
-bool Exchange::is_endpoint_to_blame() const {
-  if (failure_.side != Side::upstream || retry_stale_) return false;
-  switch (reason_of(failure_)) {
-    case Reason::no_resources:
-    case Reason::no_source_address:
-    case Reason::shutdown:
-      return false;
-    case Reason::total_timeout:
-      return status_ == 0;  // a long response may be long because of its client
-    case Reason::upstream_reset:
-    case Reason::upstream_closed:
-      return !upstream_.connection().reused || upstream_.received_any();
-    default:
-      return true;
-  }
+TryFacts Exchange::try_facts() const {
+  if (!upstream_.is_open()) return {.at_once = true};
+  return {
+      .reused = upstream_.connection().reused, .answered = upstream_.received_any(), .client_delayed = client_delayed_};
 }
 
 /// After the first exchange of a new connection: does the backend take what we say for what it is?

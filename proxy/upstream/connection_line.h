@@ -49,6 +49,8 @@ class Turn {
   ~Turn() { reset(); }
   /// It waited, and now there is room: to be used at once, or given up by reset().
   bool has_come() const { return has_come_; }
+  /// When its first wait began, though its turn may have come in vain since; only while it waits.
+  std::chrono::steady_clock::time_point waiting_since() const { return std::chrono::steady_clock::time_point(since_); }
   /// Leaves the line; what was kept for it goes to the next.
   void reset() {
     if (since_.count() != 0) give_up();

@@ -106,9 +106,14 @@ class LocalService {
   /// one: leave() the endpoint, wait(), then enter() again.
   std::unique_ptr<UpstreamConnection> connection_to(LocalEndpoint& endpoint, std::string&& identity, Turn& turn,
                                                     Reuse reuse = Reuse::allowed);
-  /// Only after connection_to() gave none: gets in line; `wake` is signalled when the turn has come. How long it waits
-  /// (pending_timeout), and whether it gives up, is the caller's: turn.reset(). False: max_pending wait already.
+  /// Only after connection_to() gave none: gets in line; `wake` is signalled when the turn has come. That it
+  /// waits no longer than pending_until(), and whether it gives up, is the caller's: turn.reset(). False: max_pending
+  /// wait already.
   bool wait(Turn& turn, Readiness& wake) { return line_->wait(turn, wake); }
+  /// When who waits is to give up (pending_timeout): one time for all the waits until it has a connection.
+  EventLoop::Clock::time_point pending_until(const Turn& turn) const {
+    return turn.waiting_since() + conf().circuit_breakers.pending_timeout;
+  }
 
   SelectionReason reason(TrafficKind traffic) const { return choice_for(traffic).reason; }
   Service& service() const { return *service_; }

@@ -252,6 +252,20 @@ class Limits(ProxyTest):
         for limit in ("max_connections", "max_requests", "max_pending"):
             self.wait_in_use(proxy, limit, 0)
 
+    def test_no_tcp_session_waits_longer_than_pending_timeout(self):
+        app = self.backend(lambda c: (c.send(b"x"), c.read_to_end()))
+        breakers = {"max_connections": 1, "pending_timeout": "300ms"}
+        proxy = self.serve(app, breakers=breakers, listeners=[listener(protocol="tcp")])
+        first = self.enterContext(proxy.client())
+        self.assertEqual(first.read_exact(1), b"x")
+        second = self.enterContext(proxy.client())
+        second.send(b"what it sends meanwhile changes nothing")
+        self.assertEqual(second.closed_by_peer(), b"")
+        record = proxy.wait_access()[0]
+        self.assertEqual((record["reason"], record["tries"]), ("pending_timeout", 0))
+        self.assertGreater(record["duration_ms"], 290)
+        self.assertEqual(self.failures(proxy, "pending_timeout"), 1)
+
     # Load.
 
     def load(self, proxy, requests, clients) -> dict:

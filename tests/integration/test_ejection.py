@@ -97,7 +97,7 @@ class Ejection(ProxyTest):
         self.assertEqual(proxy.metrics().sum("telltale_ejections_total"), 0)
 
     def test_off_by_default(self):
-        proxy = self.serve(("good", self.good.address), ("dead", self.dead), ejection=False)
+        proxy = self.start(config(service(self.good, {"name": "dead", "address": self.dead}, balance="round_robin")))
         self.assertEqual([proxy.get("/").body for _ in range(40)], [b"good"] * 40)
         self.assertGreaterEqual(proxy.metrics().sum("telltale_retries_total"), 10)
         self.assertEqual(self.endpoint(proxy, "dead")["ejected"], None)

@@ -157,6 +157,9 @@ class Tcp(ProxyTest):
         self.assertEqual(server.recv(1), b"")
         [record] = proxy.wait_access()
         self.assertEqual(record["failure"], "Connection timed out")
+        told = (record["reason"], record["failure_side"], record["failure_phase"])
+        self.assertEqual(told, ("idle_timeout", "upstream", "response_body"), "whichever timer was the first")
+        self.assertEqual(proxy.metrics().sum("telltale_request_failures_total", reason="idle_timeout"), 1)
 
     def test_life_in_one_direction_is_life(self):
         client, server, _ = self.pair(timeouts={"idle": "3s"})

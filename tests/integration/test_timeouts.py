@@ -1,6 +1,8 @@
 """How long backends may take: each deadline by itself, which of them it was, and all of it together."""
 
+import contextlib
 import os
+import socket
 import tempfile
 import time
 
@@ -168,7 +170,130 @@ class Timeouts(ProxyTest):
         self.assertEqual(client.closed_by_peer(), b"")
         record = proxy.wait_access()[0]
         self.assertGreater(record["duration_ms"], 4500)
-        self.assertIn(record["reason"], ("idle_timeout", "body_timeout"))
+        self.assert_idle(proxy)
+
+    def assert_idle(self, proxy):
+        record = proxy.wait_access(lambda r: r["target"] == "/tunnel")[0]
+        told = (record["reason"], record["failure_side"], record["failure_phase"], record["status"])
+        self.assertEqual(told, ("idle_timeout", "upstream", "response_body", 101))
+        self.assertEqual(proxy.metrics().sum("telltale_request_failures_total", reason="idle_timeout"), 1)
+        self.assertEqual(proxy.metrics().sum("telltale_request_failures_total"), 1)
+
+    def test_an_idle_tunnel_has_one_reason_whichever_side_was_waited_for(self):
+        """Each side has a timer, and any of them may be the first."""
+
+        def tunnel(after):
+            return lambda c: (c.next_request(), c.send(switched), after(c), c.backend.release.wait())
+
+        def flood(sock):
+            sock.settimeout(0.2)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                sock.sendall(bytes(64 << 20))
+
+        switched = respond(101, fields=[("Upgrade", "x"), ("Connection", "Upgrade")], length=False)
+        nothing = lambda peer: None
+        cases = {
+            "nobody said anything": (nothing, nothing),
+            "the client spoke last": (lambda client: client.send(b"x"), nothing),
+            "the backend spoke last": (nothing, lambda c: c.send(b"x")),
+            "the client said all": (lambda client: client.finish(), nothing),
+            "the backend said all": (nothing, lambda c: c.sock.shutdown(socket.SHUT_WR)),
+            "the client takes nothing": (nothing, lambda c: flood(c.sock)),
+            "the backend takes nothing": (lambda client: flood(client.sock), nothing),
+        }
+        # The others' times do not count in a tunnel.
+        others = {"body": "100ms", "write": "100ms"}
+        for what, (client_does, backend_does) in cases.items():
+            with self.subTest(what):
+                app = service(self.backend(tunnel(backend_does)), timeouts={"idle": "600ms", "response": "20s"})
+                proxy = self.start(config(app, listeners=[listener(timeouts=others)], workers=1))
+                with proxy.client(receive_buffer=16 * 1024) as client:
+                    client.request("GET", "/tunnel", [("Upgrade", "x"), ("Connection", "Upgrade")])
+                    self.assertEqual(client.read_response().status, 101)
+                    with contextlib.suppress(OSError):  # it may be over already
+                        client_does(client)
+                    self.assert_idle(proxy)
+                    self.assertGreater(proxy.access_log()[0]["duration_ms"], 500)
+
+    # Expect: 100-continue.
+
+    def expecting(self, serve, response, body, total="0s"):
+        """A client that waits to be told 100 for five octets, and the proxy, whose backend does serve(connection)."""
+
+        def handler(connection):
+            connection.read_request_head()
+            serve(connection)
+
+        app = service(self.backend(handler), timeouts={"response": response, "total": total}, retries=0)
+        proxy = self.start(config(app, listeners=[listener(timeouts={"body": body})], workers=1))
+        client = self.enterContext(proxy.client())
+        client.request("POST", "/expecting", [("Expect", "100-continue"), ("Content-Length", "5")])
+        return client, proxy
+
+    def answer(self, client, proxy):
+        """The interim statuses, the final one, and the reason."""
+        response = client.read_response()
+        reason = proxy.wait_access()[0]["reason"]
+        counted = proxy.metrics().sum("telltale_request_failures_total", service="app", reason=reason or "")
+        self.assertEqual(counted, 0 if reason is None else 1)
+        return [i.status for i in response.interim], response.status, reason
+
+    def test_a_backend_that_owes_a_100_is_the_slow_one(self):
+        silence = lambda c: c.backend.release.wait()
+        hints = lambda c: (c.send(respond(103, length=False)), c.backend.release.wait())
+        for what, serve, interim in (("silence", silence, []), ("a 103 is no 100", hints, [103])):
+            with self.subTest(what):
+                client, proxy = self.expecting(serve, response="700ms", body="200ms")
+                self.assertEqual(self.answer(client, proxy), (interim, 504, "response_timeout"))
+
+    def test_the_total_holds_while_a_client_waits_for_a_100(self):
+        client, proxy = self.expecting(lambda c: c.backend.release.wait(), response="20s", body="100ms", total="500ms")
+        self.assertEqual(self.answer(client, proxy), ([], 504, "total_timeout"))
+
+    def test_who_waits_for_a_100_is_not_slow(self):
+        """And has all its time from then on."""
+
+        def serve(connection):
+            connection.send(respond(103, length=False))
+            wait(2.2)
+            connection.send(respond(100, length=False))
+            connection.send(respond(200, connection.read_exact(5)))
+
+        client, proxy = self.expecting(serve, response="20s", body="2s")
+        self.assertEqual([client.read_response_head().status for _ in range(2)], [103, 100])
+        client.send(b"hello")
+        self.assertEqual(self.answer(client, proxy), ([], 200, None))
+
+    def test_a_client_that_was_told_100_is_the_slow_one(self):
+        more = respond(103, length=False)
+        for what, octets, interim in (("100", b"", [100]), ("100, then 103", more, [100, 103])):
+            with self.subTest(what):
+                serve = lambda c, o=octets: (c.send(respond(100, length=False) + o), c.read_to_end())
+                client, proxy = self.expecting(serve, response="200ms", body="900ms")
+                self.assertEqual(self.answer(client, proxy), (interim, 408, "body_timeout"))
+                self.assertGreater(proxy.access_log()[0]["duration_ms"], 850)
+
+    def test_a_client_that_begins_unasked_is_the_slow_one(self):
+        """As it may (RFC 9110 10.1.1): it waits no longer."""
+        client, proxy = self.expecting(lambda c: c.read_to_end(), response="300ms", body="900ms")
+        client.send(b"1")
+        self.assertEqual(self.answer(client, proxy), ([], 408, "body_timeout"))
+
+    def test_the_backend_is_the_slow_one_again_once_it_has_the_body(self):
+        serve = lambda c: (c.send(respond(100, length=False)), c.read_exact(5), c.backend.release.wait())
+        client, proxy = self.expecting(serve, response="300ms", body="20s")
+        self.assertEqual(client.read_response_head().status, 100)
+        wait(0.5)
+        client.send(b"hello")
+        self.assertEqual(self.answer(client, proxy), ([], 504, "response_timeout"))
+
+    def test_an_answer_instead_of_a_100_ends_the_wait(self):
+        """The client may still send its body, and has the usual time for that."""
+        serve = lambda c: (c.send(respond(200, "no need")), c.read_to_end())
+        client, proxy = self.expecting(serve, response="20s", body="500ms")
+        self.assertEqual(client.read_response().status, 200)
+        self.assertEqual(client.closed_by_peer(), b"")
+        self.assertEqual(proxy.wait_access()[0]["reason"], "body_timeout")
 
     # Routes.
 

@@ -101,6 +101,89 @@ TEST(FailureReason, IsToldByWhatHappenedUnlessItIsGiven) {
   for (const auto& row : rows) EXPECT_EQ(to_string(reason_of(row.failure)), row.reason) << row.description;
 }
 
+/// What ejection counts. The upstream side has every reason here, also those that it never has.
+TEST(EndpointsFault, IsTheEndpointsAloneByEveryReason) {
+  const std::map<Reason, bool> of_the_endpoint = {
+      {Reason::bad_request, false},    {Reason::header_timeout, false},    {Reason::body_timeout, false},
+      {Reason::body_too_large, false}, {Reason::client_closed, false},     {Reason::client_timeout, false},
+      {Reason::no_route, false},       {Reason::no_endpoint, false},       {Reason::no_local_endpoint, false},
+      {Reason::max_requests, false},   {Reason::max_pending, false},       {Reason::pending_timeout, false},
+      {Reason::no_resources, false},   {Reason::no_source_address, false}, {Reason::proxy_header_too_long, false},
+      {Reason::connect_refused, true}, {Reason::connect_timeout, true},    {Reason::connect_failed, true},
+      {Reason::per_try_timeout, true}, {Reason::response_timeout, true},   {Reason::idle_timeout, false},
+      {Reason::total_timeout, false},  {Reason::upstream_reset, true},     {Reason::upstream_closed, true},
+      {Reason::bad_response, true},    {Reason::bad_status, false},        {Reason::shutdown, false},
+      {Reason::internal, false},
+  };
+  EXPECT_EQ(of_the_endpoint.size(), reason_count - 1);
+  for (const auto& [reason, expected] : of_the_endpoint) {
+    EXPECT_EQ(is_endpoints_fault({{}, Side::upstream, Phase::response_head, reason}, {}), expected)
+        << to_string(reason);
+    for (const Side side : {Side::none, Side::downstream, Side::proxy}) {
+      EXPECT_FALSE(is_endpoints_fault({{}, side, Phase::response_head, reason}, {}))
+          << to_string(reason) << ", " << to_string(side);
+    }
+  }
+}
+
+TEST(EndpointsFault, DependsOnHowTheTryWent) {
+  constexpr TryFacts usual, at_once{.at_once = true}, reused{.reused = true};
+  constexpr TryFacts answered{.answered = true}, reused_and_answered{.reused = true, .answered = true};
+  constexpr TryFacts delayed{.client_delayed = true}, answered_and_delayed{.answered = true, .client_delayed = true};
+  const auto connect = [](errc::errc_t value) { return Failure{code(value), Side::upstream, Phase::connect}; };
+  const auto head = [](error_code error) { return Failure{error, Side::upstream, Phase::response_head}; };
+  const Failure reset = head(code(errc::connection_reset)), closed = head(boost::asio::error::eof);
+  const Failure cut{code(errc::connection_reset), Side::upstream, Phase::response_body};
+  const struct {
+    const char* description;
+    Failure failure;
+    TryFacts facts;
+    bool expected;
+  } rows[] = {
+      {"nothing went wrong", {}, usual, false},
+      {"refused by the network", connect(errc::connection_refused), usual, true},
+      {"no server at a Unix socket", connect(errc::connection_refused), at_once, true},
+      {"no Unix socket there", connect(errc::no_such_file_or_directory), at_once, true},
+      {"a Unix socket's queue full", connect(errc::resource_unavailable_try_again), at_once, true},
+      {"no answer to the SYN", connect(errc::timed_out), usual, true},
+      {"no route to it, says a router", connect(errc::network_unreachable), usual, true},
+      {"its host is gone, says a router", connect(errc::host_unreachable), usual, true},
+      {"no route to it from here", connect(errc::network_unreachable), at_once, false},
+      {"a route of this host that leads nowhere", connect(errc::host_unreachable), at_once, false},
+      {"a policy of this host", connect(errc::permission_denied), at_once, false},
+      {"a filter of this host", connect(errc::operation_not_permitted), at_once, false},
+      {"this host has no IPv6", connect(errc::address_family_not_supported), at_once, false},
+      {"no port left", connect(errc::address_not_available), at_once, false},
+      {"no descriptor left", connect(errc::too_many_files_open), at_once, false},
+      {"no buffer left", connect(errc::no_buffer_space), usual, false},
+      {"the client's address is of another family",
+       {SourceError::other_family, Side::upstream, Phase::connect},
+       at_once,
+       false},
+      {"the end of us while connecting",
+       {boost::asio::error::operation_aborted, Side::upstream, Phase::connect},
+       usual,
+       false},
+      {"reset before an answer", reset, usual, true},
+      {"closed before an answer", closed, usual, true},
+      {"a pooled connection that had ended", reset, reused, false},
+      {"a pooled connection that had been closed", closed, reused, false},
+      {"a broken pipe on a pooled one", {code(errc::broken_pipe), Side::upstream, Phase::request_write}, reused, false},
+      {"reset within a head", reset, answered, true},
+      {"reset within a head, on a pooled connection", reset, reused_and_answered, true},
+      {"tired of a client that is slow with its request", closed, delayed, false},
+      {"the same, after a 100", closed, answered_and_delayed, false},
+      {"a response cut", cut, answered, true},
+      {"a response cut that its client was slow to take", cut, answered_and_delayed, false},
+      {"no head in time", head(code(errc::timed_out)), usual, true},
+      {"no head in time, on a pooled connection", head(code(errc::timed_out)), reused, true},
+      {"not HTTP", head(http1::Error::malformed), reused_and_answered, true},
+      {"no progress", {code(errc::timed_out), Side::upstream, Phase::response_body}, answered, false},
+      {"the client left", {code(errc::connection_reset), Side::downstream, Phase::request_body}, usual, false},
+  };
+  for (const auto& row : rows) EXPECT_EQ(is_endpoints_fault(row.failure, row.facts), row.expected) << row.description;
+}
+
 TEST(FailureReason, HasADescriptionForPeople) {
   EXPECT_EQ(describe({code(errc::connection_refused), Side::upstream, Phase::connect}), "Connection refused");
   EXPECT_EQ(describe({{}, Side::proxy, Phase::pick, Reason::max_requests}), "max_requests");

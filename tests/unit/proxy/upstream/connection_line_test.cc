@@ -164,6 +164,35 @@ TEST(ConnectionLine, APlaceThatWasNotUsedGoesToTheNext) {
   EXPECT_TRUE(second.served);
 }
 
+/// Else pending_timeout would begin anew each time.
+TEST(ConnectionLine, WhoseTurnCameInVainHasWaitedAllTheTime) {
+  Shared shared(1);
+  OneWorker worker(shared);
+  Waiter holder;
+  ASSERT_TRUE(holder.take(worker));
+  Readiness wake;
+  Turn turn;
+  ASSERT_TRUE(worker.line.wait(turn, wake));
+  const auto since = turn.waiting_since();
+  EXPECT_EQ(since, worker.loop.now());
+  for (int i = 0; i < 3; ++i) {
+    worker.pool.release(worker.connection(std::move(holder.slot)));
+    worker.loop.run_once(1ms);
+    ASSERT_TRUE(turn.has_come());
+    holder.slot = std::move(worker.pool.acquire({})->slot);  // somebody else was faster
+    ConnectionSlot slot;
+    ASSERT_FALSE(worker.line.take(slot, turn));
+    ASSERT_TRUE(worker.line.wait(turn, wake));
+    EXPECT_GT(worker.loop.now(), since);
+    EXPECT_EQ(turn.waiting_since(), since);
+  }
+  turn.reset();
+  worker.loop.run_once(1ms);
+  ASSERT_TRUE(worker.line.wait(turn, wake));
+  EXPECT_EQ(turn.waiting_since(), worker.loop.now()) << "of another try";
+  turn.reset();
+}
+
 TEST(ConnectionLine, ClosesTheIdleConnectionThatWasUnusedForLongest) {
   Shared shared(2);
   OneWorker worker(shared);

@@ -85,6 +85,23 @@ TEST_F(Limits, WithoutALimitNothingIsCounted) {
   one().leave(endpoint);
 }
 
+TEST_F(Limits, WhoWaitsGivesUpAfterPendingTimeout) {
+  conf::Service conf;
+  conf.circuit_breakers.max_connections = 1;
+  conf.circuit_breakers.pending_timeout = std::chrono::milliseconds(700);
+  start(conf);
+  LocalEndpoint& endpoint = *one().enter({});
+  Turn first, second;
+  Readiness wake;
+  const auto connection = one().connection_to(endpoint, "", first);
+  ASSERT_NE(connection, nullptr);
+  ASSERT_EQ(one().connection_to(endpoint, "", second), nullptr);
+  ASSERT_TRUE(one().wait(second, wake));
+  EXPECT_EQ(one().pending_until(second), workers_[0].loop.now() + std::chrono::milliseconds(700));
+  second.reset();
+  one().leave(endpoint);
+}
+
 TEST_F(Limits, RetriesHaveABudgetOfTheirWorkerAndALimitOfAll) {
   conf::Service conf;
   conf.circuit_breakers.max_retries = 3;
