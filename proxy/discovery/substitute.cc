@@ -146,12 +146,10 @@ class Nodes {
   void add_name(const conf::Node& node) {
     const Answer* answer = find_(name_of(node));
     if (answer == nullptr) return;
-    const bool several = count(*answer) > 1;
     for (const Target& target : *answer) {
       for (const net::IpAddress& address : target.addresses) {
         conf::Node copy = node;
         copy.host = address.to_string();
-        if (several) copy.name += "/" + copy.host;
         add(std::move(copy));
       }
     }

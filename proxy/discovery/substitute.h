@@ -17,8 +17,8 @@ std::vector<conf::DnsName> names_in(const conf::Service& service, const conf::En
 using FindAnswer = std::function<const Answer*(const conf::DnsName& name)>;
 
 /// Who serves: the nodes and endpoints of the service, then those of its file, with names replaced by what they stand
-/// for: a copy of the node or endpoint for each address. A copy has the name that was configured, and where there are
-/// several `/ADDRESS` behind it, of SRV records `/ADDRESS:PORT`.
+/// for: a copy of the node or endpoint for each address. A copy has the name that was configured; of an endpoint, where
+/// there are several, `/ADDRESS` behind it, of SRV records `/ADDRESS:PORT`. Not so a node's: policies go by its name.
 ///
 /// An SRV record's port is the copy's; its priority is added to the configured one. Its weight times the configured one
 /// is shared by the addresses of its target: with targets of different numbers of addresses all weights of the name and

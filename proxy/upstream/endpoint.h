@@ -56,7 +56,9 @@ struct PassiveHealth {
 };
 
 struct Node {
-  std::string name, host, zone;
+  std::string name;          ///< configured: policies, hints and tracking go by it; several addresses may have it
+  std::string display_name;  ///< for people and metrics: then with the address behind it, `NAME/ADDRESS`
+  std::string host, zone;
   std::shared_ptr<HealthVerdict> verdict;  ///< null: no node-level probe
 };
 

@@ -123,16 +123,16 @@ TEST(Substitute, Nodes) {
   EXPECT_EQ(world.nodes(), "b=10.0.0.2");
   world.answers["a.test"] = answer({"10.0.0.1"});
   world.answers["c.test"] = answer({"10.0.0.1", "10.0.0.2"});
-  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c/10.0.0.1=10.0.0.1 c/10.0.0.2=10.0.0.2")
+  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c=10.0.0.1 c=10.0.0.2")
       << "the same host at another port is another NodePort";
   EXPECT_EQ(world.members().nodes[0].zone, "z");
   EXPECT_EQ(world.members().nodes[0].weight, 4U);
   world.answers["a.test"] = answer({"10.0.0.1", "10.0.0.2"});
-  EXPECT_EQ(world.nodes(), "a/10.0.0.1=10.0.0.1 b=10.0.0.2 c/10.0.0.1=10.0.0.1 c/10.0.0.2=10.0.0.2");
+  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c=10.0.0.1 c=10.0.0.2");
   world.file.nodes = {{.name = "d", .host = "10.0.0.1"},
                       {.name = "e", .host = "10.0.0.5"},
                       {.name = "f", .host = "10.0.0.5", .endpoints = {at("10.1.0.1:80")}}};
-  EXPECT_TRUE(world.nodes().ends_with("c/10.0.0.2=10.0.0.2 e=10.0.0.5 f=10.0.0.5[10.1.0.1:80=10.1.0.1:80]"))
+  EXPECT_TRUE(world.nodes().ends_with("c=10.0.0.2 e=10.0.0.5 f=10.0.0.5[10.1.0.1:80=10.1.0.1:80]"))
       << world.nodes();
 }
 
