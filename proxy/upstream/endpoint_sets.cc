@@ -102,6 +102,11 @@ class EndpointSets::Builder {
       for (const auto& endpoint : left) entry_.free_indexes.push_back(endpoint->index);
     }
     set_->index_limit = entry_.index_limit;
+    if (service_.affinity() != nullptr) {
+      for (const auto& endpoint : set_->endpoints) {
+        set_->by_ticket.emplace(AffinityTable::ticket_of(endpoint->id), endpoint->index);
+      }
+    }
     return set_;
   }
 

@@ -263,7 +263,8 @@ TEST(EndpointSets, ANodeOfSeveralAddressesKeepsItsName) {
     return all;
   };
   const auto first = built.set().endpoints[0];
-  EXPECT_EQ(displayed(), (Texts{"n/10.0.0.1", "n/10.0.0.2", "n/10.0.0.1", "n/10.0.0.2", "s/n/10.0.0.1", "s/n/10.0.0.2"}));
+  EXPECT_EQ(displayed(),
+            (Texts{"n/10.0.0.1", "n/10.0.0.2", "n/10.0.0.1", "n/10.0.0.2", "s/n/10.0.0.1", "s/n/10.0.0.2"}));
   built.sets->use(0, {addresses_of_n({"10.0.0.1"}), {}}, {});
   EXPECT_EQ(displayed(), (Texts{"n", "n", "s/n"}));
   EXPECT_EQ(built.set().endpoints[0]->id, first->id) << "it is the same as before";
