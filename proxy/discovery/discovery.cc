@@ -42,6 +42,7 @@ struct Discovery::Followed {
   std::chrono::system_clock::time_point loaded{};
   std::string problems;
   Members members;             // that on_change_ was told of
+  bool is_limited = false;     // names bring more than is used, which was said
   bool has_new_names = false;  // nothing is told until those are looked up: better the old list than half of the new
 };
 
@@ -175,11 +176,17 @@ void Discovery::check_settled() {
   std::exchange(settled_, {})();
 }
 
-Members Discovery::members_of(const Followed& followed) const {
-  return substitute(followed.conf, followed.file, [this](const conf::DnsName& name) -> const Answer* {
+Members Discovery::members_of(Followed& followed) const {
+  auto [members, left_out] = substitute(followed.conf, followed.file, [this](const conf::DnsName& name) {
     const FollowedName* found = names_->find(name);
     return found == nullptr ? nullptr : &found->answer();
   });
+  if (left_out > 0 && !followed.is_limited) {
+    spdlog::warn("service {}: its names bring more than {} addresses: the last {} are left out", followed.conf.name,
+                 max_addresses, left_out);
+  }
+  followed.is_limited = left_out > 0;
+  return std::move(members);
 }
 
 void Discovery::publish(std::size_t service) {

@@ -76,7 +76,7 @@ class Discovery {
   void check_settled();
   bool has_unsettled(const Followed& followed) const;
   void publish(std::size_t service);
-  Members members_of(const Followed& followed) const;
+  Members members_of(Followed& followed) const;
 
   OnChange on_change_;
   std::vector<std::unique_ptr<Followed>> services_;          // null: not followed

@@ -74,6 +74,24 @@ std::vector<std::string> to_texts(const Answer& answer, conf::DnsName::Kind kind
   return texts;
 }
 
+std::size_t count_addresses(const Answer& answer) {
+  std::size_t sum = 0;
+  for (const Target& target : answer) sum += target.addresses.size();
+  return sum;
+}
+
+std::size_t cut(Answer& answer, std::size_t max) {
+  std::size_t left_out = 0;
+  for (Target& target : answer) {
+    const std::size_t kept = std::min(target.addresses.size(), max);
+    left_out += target.addresses.size() - kept;
+    target.addresses.resize(kept);
+    max -= kept;
+  }
+  std::erase_if(answer, [](const Target& target) { return target.addresses.empty(); });
+  return left_out;
+}
+
 FollowedName::FollowedName(conf::DnsName name, const conf::Dns& conf, HasRoute has_route)
     : name_(std::move(name)), conf_(&conf), has_route_(std::move(has_route)) {}
 
@@ -108,6 +126,7 @@ void FollowedName::note(Found& found, const std::string& host, const char* type,
 
 FollowedName::Found FollowedName::find(LookupResult result) const {
   Found found;
+  found.records_left_out = result.left_out;
   if (result.srv) note(found, name_.name, "SRV", *result.srv);
   for (HostReplies& host : result.hosts) add_host(found, std::move(host));
   const auto add = [&](Target target) {
@@ -127,6 +146,7 @@ FollowedName::Found FollowedName::find(LookupResult result) const {
   }
   std::ranges::sort(found.answer, {},
                     [](const Target& each) { return std::tie(each.priority, each.host, each.port, each.weight); });
+  found.addresses_left_out = cut(found.answer, max_addresses);
   if (found.is_fresh && is_conclusive(found.result)) {
     // One family without addresses, one target without any: nothing is wrong.
     found.result = LookupOutcome::answered;
@@ -171,7 +191,21 @@ std::vector<net::IpAddress> FollowedName::usable(const Families& families) const
   return all;
 }
 
+/// Said once, until an answer is within them again.
+void FollowedName::note_limits(const Found& found, Outcome& outcome) {
+  const bool was_limited = std::exchange(limited_, found.records_left_out + found.addresses_left_out > 0);
+  if (was_limited) return;
+  const auto say_limit = [&](std::size_t limit, const char* what, std::size_t left_out) {
+    if (left_out == 0) return;
+    say(outcome, true,
+        "more than " + std::to_string(limit) + " " + what + ": the last " + std::to_string(left_out) + " are left out");
+  };
+  say_limit(Lookup::max_srv_records, "SRV records (by priority, target, port)", found.records_left_out);
+  say_limit(max_addresses, "addresses", found.addresses_left_out);
+}
+
 void FollowedName::use(Found found, Time now, Outcome& outcome) {
+  note_limits(found, outcome);
   outcome.changed = found.answer != answer_;
   answer_ = std::move(found.answer);
   known_ = std::move(found.known);

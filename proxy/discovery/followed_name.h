@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
@@ -23,6 +24,13 @@ struct Target {
 /// What a name stands for: sorted by priority; no target is without addresses; none: nobody serves.
 using Answer = std::vector<Target>;
 
+/// How many addresses names may bring to one service.
+inline constexpr std::size_t max_addresses = 10'000;
+/// How many addresses there are altogether.
+std::size_t count_addresses(const Answer& answer);
+/// Leaves the first `max` addresses. Returns how many are left out.
+std::size_t cut(Answer& answer, std::size_t max);
+
 enum class NameState : std::uint8_t {
   waiting,   ///< never answered: still asked for the first time, or failing since
   answered,  ///< by the last lookup
@@ -37,7 +45,8 @@ std::vector<std::string> to_texts(const Answer& answer, conf::DnsName::Kind kind
 
 /// What is known of a name, from lookup to lookup. A failing server leaves the last good answer in force, for each host
 /// and family by itself. That there is nothing any more is believed when it is said twice in a row, `retry` apart:
-/// servers that start, or lost their zone, say that too. Pure: the time is given.
+/// servers that start, or lost their zone, say that too. Of more than max_addresses the first ones count. Pure: the
+/// time is given.
 class FollowedName {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -85,6 +94,7 @@ class FollowedName {
     std::chrono::seconds ttl = std::chrono::seconds::max();
     bool is_fresh = false;  // some address is from this lookup
     std::string error;
+    std::size_t records_left_out = 0, addresses_left_out = 0;
   };
   Found find(LookupResult result) const;
   void note(Found& found, const std::string& host, const char* type, const DnsReply& reply) const;
@@ -97,6 +107,7 @@ class FollowedName {
   void enter(NameState state, Time now);
   void begin_failure(Time now, const char* consequence, Outcome& outcome);
   void end_failure(Time now, Outcome& outcome);
+  void note_limits(const Found& found, Outcome& outcome);
   void say(Outcome& outcome, bool is_warning, const std::string& text) const;
 
   conf::DnsName name_;
@@ -106,7 +117,8 @@ class FollowedName {
   std::string found_as_;
   Known known_;  // the last good addresses
   bool settled_ = false;
-  bool missed_ = false;  // the last lookup said that there is nothing
+  bool missed_ = false;   // the last lookup said that there is nothing
+  bool limited_ = false;  // the last answer was more than is used, which was said
   NameState state_ = NameState::waiting;
   Time since_{};
   std::string error_;

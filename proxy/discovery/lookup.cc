@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -9,6 +10,17 @@ namespace {
 
 bool is_nothing(const DnsReply& reply) {
   return reply.outcome == LookupOutcome::no_data || reply.outcome == LookupOutcome::no_such_name;
+}
+
+/// Returns how many are left out.
+std::size_t cut(std::vector<dns::SrvRecord>& records) {
+  if (records.size() <= Lookup::max_srv_records) return 0;
+  std::ranges::sort(records, {}, [](const dns::SrvRecord& each) {
+    return std::tie(each.priority, each.target, each.port, each.weight);
+  });
+  const std::size_t left_out = records.size() - Lookup::max_srv_records;
+  records.resize(Lookup::max_srv_records);
+  return left_out;
 }
 
 DnsReply from_hosts_file(const std::vector<net::IpAddress>& all, bool v4) {
@@ -77,6 +89,7 @@ std::vector<Question> Lookup::take_srv(DnsReply reply) {
   if (goes_on(search_, {&reply})) return ask({{search_.candidates[search_.at], dns::RecordType::srv}});
   if (search_.passed_failure && is_nothing(reply)) reply.outcome = LookupOutcome::server_failed;
   srv_ = std::move(reply);
+  left_out_ = cut(srv_->services);
   return begin_targets();
 }
 
@@ -103,7 +116,7 @@ std::vector<Question> Lookup::take(const Question& question, DnsReply reply) {
 }
 
 LookupResult Lookup::take_result() {
-  LookupResult result{.srv = std::move(srv_)};
+  LookupResult result{.srv = std::move(srv_), .left_out = left_out_};
   bool found = result.srv && result.srv->outcome == LookupOutcome::answered;
   for (Host& host : hosts_) {
     if (!result.srv) {

@@ -3,6 +3,7 @@
 #include "conf/model_service.h"
 #include "proxy/discovery/resolver.h"
 
+#include <cstddef>
 #include <functional>
 #include <initializer_list>
 #include <optional>
@@ -22,6 +23,7 @@ struct LookupResult {
   std::optional<DnsReply> srv;     ///< of a name with SRV records
   std::vector<HostReplies> hosts;  ///< the name itself, or the targets of the records, each once
   std::string found_as;            ///< the absolute name that answered; empty: none did
+  std::size_t left_out = 0;        ///< SRV records beyond max_srv_records
 };
 
 /// One lookup of a name, as questions and replies: which are to be asked, in what order, and what came of it. An
@@ -29,13 +31,16 @@ struct LookupResult {
 /// the addresses of all their targets. A relative name goes through the search list while both families (the records)
 /// are not there, and past domains that every server fails for, as with glibc: some resolvers do that. But if nothing
 /// is found then, the lookup has failed; and where the name was found last time, a failure ends the search: further on
-/// there may be another one's host by this name. Pure: somebody else asks.
+/// there may be another one's host by this name. Of too many SRV records those count that come first by priority,
+/// target and port, whatever their weights, so that every answer leaves the same ones. Pure: somebody else asks.
 class Lookup {
  public:
   /// The addresses that the system's hosts file has for a name.
   using Hosts = std::function<std::vector<net::IpAddress>(std::string_view name)>;
   /// What is in a file has no TTL.
   static constexpr std::chrono::seconds hosts_ttl{10};
+  /// Each is two more questions.
+  static constexpr std::size_t max_srv_records = 256;
 
   /// `name.port` does not matter; `found_as`: by the lookup before.
   Lookup(conf::DnsName name, const SearchList& search, Hosts hosts, std::string found_as = {});
@@ -71,6 +76,7 @@ class Lookup {
   Hosts hosts_file_;
   std::string found_as_;
   std::optional<DnsReply> srv_;
+  std::size_t left_out_ = 0;  // of its records
   std::vector<Host> hosts_;
   std::size_t open_ = 0;  // questions
 };

@@ -22,12 +22,25 @@ bool is_name(const conf::Node& node) { return !net::IpAddress::parse(node.host);
 
 DnsName name_of(const conf::Node& node) { return {DnsName::Kind::address, node.host, 0}; }
 
-/// How many addresses there are altogether.
-std::size_t count(const Answer& answer) {
-  std::size_t sum = 0;
-  for (const Target& target : answer) sum += target.addresses.size();
-  return sum;
-}
+/// What names stand for, as far as a service has room for it.
+class Answers {
+ public:
+  explicit Answers(const FindAnswer& find) : find_(find) {}
+  /// Empty where nothing is known yet, too.
+  Answer find(const DnsName& name) {
+    const Answer* found = find_(name);
+    if (found == nullptr) return {};
+    Answer answer = *found;
+    left_out_ += cut(answer, room_);
+    room_ -= count_addresses(answer);
+    return answer;
+  }
+  std::size_t left_out() const { return left_out_; }
+
+ private:
+  const FindAnswer& find_;
+  std::size_t room_ = max_addresses, left_out_ = 0;
+};
 
 /// What the weights of SRV records of one priority are multiplied with, and those that are not 0.
 struct Scale {
@@ -63,7 +76,7 @@ std::uint32_t weight_of(const Target& target, const Scale& scale, std::uint32_t 
 /// The endpoints of a service, or of one node.
 class Endpoints {
  public:
-  explicit Endpoints(const FindAnswer& find) : find_(find) {}
+  explicit Endpoints(Answers& answers) : answers_(answers) {}
 
   /// These are there whatever names say.
   void reserve(const std::vector<conf::Endpoint>& configured) {
@@ -84,12 +97,11 @@ class Endpoints {
     if (seen_.insert(endpoint.address.to_string()).second) all_.push_back(std::move(endpoint));
   }
   void add_name(const conf::Endpoint& endpoint) {
-    const Answer* answer = find_(*endpoint.dns);
-    if (answer == nullptr) return;
+    const Answer answer = answers_.find(*endpoint.dns);
     const bool is_srv = endpoint.dns->kind == DnsName::Kind::srv;
-    const auto scales = is_srv ? scales_of(*answer) : std::map<std::uint16_t, Scale>{};
-    const bool several = count(*answer) > 1;
-    for (const Target& target : *answer) {
+    const auto scales = is_srv ? scales_of(answer) : std::map<std::uint16_t, Scale>{};
+    const bool several = count_addresses(answer) > 1;
+    for (const Target& target : answer) {
       for (const net::IpAddress& address : target.addresses) {
         conf::Endpoint copy = endpoint;
         copy.dns.reset();
@@ -104,14 +116,14 @@ class Endpoints {
     }
   }
 
-  const FindAnswer& find_;
+  Answers& answers_;
   std::vector<conf::Endpoint> all_;
   std::set<std::string> seen_;
 };
 
 class Nodes {
  public:
-  Nodes(const conf::Service& service, const FindAnswer& find) : service_(service), find_(find) {}
+  Nodes(const conf::Service& service, Answers& answers) : service_(service), answers_(answers) {}
 
   void reserve(const std::vector<conf::Node>& configured) {
     for (const conf::Node& each : configured) {
@@ -132,7 +144,7 @@ class Nodes {
   }
   void use(conf::Node node) {
     if (!node.endpoints.empty()) {
-      Endpoints endpoints(find_);
+      Endpoints endpoints(answers_);
       endpoints.reserve(node.endpoints);
       endpoints.add_configured(node.endpoints);
       node.endpoints = endpoints.take();
@@ -144,21 +156,17 @@ class Nodes {
     if (!node.endpoints.empty() || seen_.insert(key_of(node)).second) use(std::move(node));
   }
   void add_name(const conf::Node& node) {
-    const Answer* answer = find_(name_of(node));
-    if (answer == nullptr) return;
-    const bool several = count(*answer) > 1;
-    for (const Target& target : *answer) {
+    for (const Target& target : answers_.find(name_of(node))) {
       for (const net::IpAddress& address : target.addresses) {
         conf::Node copy = node;
         copy.host = address.to_string();
-        if (several) copy.name += "/" + copy.host;
         add(std::move(copy));
       }
     }
   }
 
   const conf::Service& service_;
-  const FindAnswer& find_;
+  Answers& answers_;
   std::vector<conf::Node> all_;
   std::set<std::pair<std::string, std::uint16_t>> seen_;
 };
@@ -185,16 +193,17 @@ std::vector<conf::DnsName> names_in(const conf::Service& service, const conf::En
   return names;
 }
 
-Members substitute(const conf::Service& service, const conf::EndpointsFile& file, const FindAnswer& find) {
-  Nodes nodes(service, find);
+Substituted substitute(const conf::Service& service, const conf::EndpointsFile& file, const FindAnswer& find) {
+  Answers answers(find);
+  Nodes nodes(service, answers);
   nodes.reserve(service.nodes);
   nodes.add_configured(service.nodes);
   nodes.add_more(file.nodes);
-  Endpoints endpoints(find);
+  Endpoints endpoints(answers);
   endpoints.reserve(service.endpoints);
   endpoints.add_configured(service.endpoints);
   endpoints.add_more(file.endpoints);
-  return {nodes.take(), endpoints.take()};
+  return {{nodes.take(), endpoints.take()}, answers.left_out()};
 }
 
 }  // namespace telltale::proxy

@@ -367,7 +367,7 @@ void TcpSession::record() const {
   if (endpoint_ != nullptr) {
     const Endpoint& endpoint = *endpoint_->endpoint;
     record.endpoint = endpoint.address_text;
-    if (endpoint.node != nullptr) record.node = endpoint.node->name;
+    if (endpoint.node != nullptr) record.node = endpoint.node->display_name;
   }
   record.protocol = "TCP";
   record.bytes_received = up_.octets;

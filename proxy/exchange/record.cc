@@ -47,7 +47,7 @@ void Exchange::write_record() {
   if (endpoint_ != nullptr) {
     const Endpoint& endpoint = *endpoint_->endpoint;
     record.endpoint = endpoint.address_text;
-    if (endpoint.node != nullptr) record.node = endpoint.node->name;
+    if (endpoint.node != nullptr) record.node = endpoint.node->display_name;
   }
   record.method = request.method_text;
   record.host = request.authority;

@@ -9,7 +9,6 @@
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -82,14 +81,8 @@ asio::awaitable<Heard> hear(LocalStream& stream, beast::flat_buffer& buffer) {
 }  // namespace
 
 std::size_t local_endpoints(const Directory& directory, std::size_t service) {
-  constexpr auto external = TrafficKind::external;
-  if (directory.reason(service, external) == SelectionReason::terminating) return 0;
-  const std::string& node = directory.location().node_name;
-  if (node.empty()) return directory.eligible_count(service, external);
-  return static_cast<std::size_t>(
-      std::ranges::count_if(directory.services()[service]->set().endpoints, [&](const auto& endpoint) {
-        return endpoint->node && endpoint->node->name == node && directory.is_eligible(service, external, *endpoint);
-      }));
+  const Service& of = *directory.services()[service];
+  return count_local(of.conf(), of.set(), directory.location(), directory.reason(service, TrafficKind::external));
 }
 
 struct HealthPorts::Port {

@@ -13,10 +13,11 @@
 
 namespace telltale::proxy {
 
-/// What a health port counts as local endpoints: those that may be chosen for external traffic, ready ones or, while
-/// none is, those of which nothing is known; on a node (`node_name`) only that node's, outside all of them. While only
+/// What a health port counts as local endpoints: those that are ready or, while traffic goes to unknown ones because
+/// none is, those of which nothing is known; on a node (`node_name`) only that node's, outside all of them. As with
+/// kube-proxy, hints do not matter, and priorities neither: spares are counted beside those that serve. While only
 /// terminating ones are left it is 0, though they still serve: the load balancer is to send new clients elsewhere
-/// (KEP-1669).
+/// (KEP-1669). kube-proxy counts IP addresses, because a Service there may have several ports; here it has one.
 std::size_t local_endpoints(const Directory& directory, std::size_t service);
 
 /// Our own health ports, one for each service that has a `health_check_node_port`: answers as kube-proxy's do

@@ -75,7 +75,7 @@ json::value render(const std::optional<DiscoveryStatus>& discovery) {
 }
 
 json::object render(const Node& node) {
-  return {{"name", text(node.name)},
+  return {{"name", text(node.display_name)},
           {"address", text(node.host)},
           {"zone", text(node.zone)},
           {"health", health(node.verdict)}};
@@ -95,7 +95,7 @@ json::object render(const Endpoint& endpoint) {
                    {"terminating", endpoint.terminating},
                    {"ejected", ejection(*endpoint.passive)},
                    {"health", health(endpoint.verdict)}};
-  if (endpoint.node != nullptr) out["node"] = text(endpoint.node->name);
+  if (endpoint.node != nullptr) out["node"] = text(endpoint.node->display_name);
   return out;
 }
 

@@ -26,9 +26,9 @@ void write_node_states(PrometheusWriter& writer, Services services) {
     // A series may stand only once, and names are what the file says.
     std::set<std::string_view> written;
     for (const auto& node : service->set().nodes) {
-      if (node->verdict == nullptr || !written.insert(node->name).second) continue;
+      if (node->verdict == nullptr || !written.insert(node->display_name).second) continue;
       for (const HealthState each : health_states) {
-        writer.sample({{"service", service->name()}, {"node", node->name}, {"state", to_string(each)}},
+        writer.sample({{"service", service->name()}, {"node", node->display_name}, {"state", to_string(each)}},
                       std::uint64_t{each == node->verdict->state()});
       }
     }
@@ -40,7 +40,7 @@ void write_endpoint_states(PrometheusWriter& writer, Services services) {
   for (const auto& service : services) {
     std::set<std::pair<std::string_view, std::string_view>> written;
     for (const auto& endpoint : service->set().endpoints) {
-      const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->name) : "";
+      const std::string_view node = endpoint->node != nullptr ? std::string_view(endpoint->node->display_name) : "";
       if (!written.emplace(node, endpoint->name).second) continue;
       const HealthState state = endpoint->state();
       for (const HealthState each : health_states) {

@@ -6,7 +6,7 @@
 namespace telltale::proxy {
 namespace {
 
-constexpr unsigned time_bits = 20, endpoint_bits = 20;
+constexpr unsigned time_bits = 20, ticket_bits = AffinityTable::ticket_bits;
 constexpr std::uint32_t time_mask = (1U << time_bits) - 1;
 
 /// What a slot holds. An empty one is all zeros, which no client's is: its tag is never 0.
@@ -14,17 +14,17 @@ struct Slot {
   std::uint32_t tag, endpoint, tick;
 
   static Slot unpack(std::uint64_t bits) {
-    return {static_cast<std::uint32_t>(bits >> (time_bits + endpoint_bits)),
-            static_cast<std::uint32_t>(bits >> time_bits) & AffinityTable::max_endpoint,
+    return {static_cast<std::uint32_t>(bits >> (time_bits + ticket_bits)),
+            static_cast<std::uint32_t>(bits >> time_bits) & ((1U << ticket_bits) - 1),
             static_cast<std::uint32_t>(bits) & time_mask};
   }
   std::uint64_t pack() const {
-    return std::uint64_t{tag} << (time_bits + endpoint_bits) | std::uint64_t{endpoint} << time_bits | tick;
+    return std::uint64_t{tag} << (time_bits + ticket_bits) | std::uint64_t{endpoint} << time_bits | tick;
   }
 };
 
 std::uint32_t tag_of(std::uint64_t client) {
-  return std::max(1u, static_cast<std::uint32_t>(client >> (time_bits + endpoint_bits)));
+  return std::max(1u, static_cast<std::uint32_t>(client >> (time_bits + ticket_bits)));
 }
 
 std::uint32_t tick_of(AffinityTable::Clock::time_point now) {
@@ -52,7 +52,7 @@ AffinityTable::AffinityTable(std::uint32_t max_clients, std::chrono::millisecond
 
 // Every slot is one number that says all: nothing else is read because of it, so the order of accesses does not matter.
 
-std::optional<std::uint32_t> AffinityTable::find(std::uint64_t client, Clock::time_point now) {
+std::optional<AffinityTable::Ticket> AffinityTable::find(std::uint64_t client, Clock::time_point now) {
   const std::uint32_t tag = tag_of(client), tick = tick_of(now);
   for (std::atomic<std::uint64_t>& slot : line_of(client).slots) {
     std::uint64_t bits = slot.load(std::memory_order_relaxed);
@@ -72,8 +72,7 @@ std::optional<std::uint32_t> AffinityTable::find(std::uint64_t client, Clock::ti
 // Two threads that put the same client agree. Both look for the slot that was used longest ago, the first of those that
 // are equal; times in slots only grow; and neither succeeds if its slot changed since it looked. Had they succeeded in
 // two different slots, each of the two would have been older than the other.
-std::uint32_t AffinityTable::put(std::uint64_t client, std::uint32_t endpoint, Clock::time_point now) {
-  if (endpoint > max_endpoint) return endpoint;  // has no room in a slot: not remembered
+AffinityTable::Ticket AffinityTable::put(std::uint64_t client, Ticket endpoint, Clock::time_point now) {
   const std::uint32_t tag = tag_of(client), tick = tick_of(now);
   for (;;) {
     std::atomic<std::uint64_t>* oldest = nullptr;
@@ -97,9 +96,8 @@ std::uint32_t AffinityTable::put(std::uint64_t client, std::uint32_t endpoint, C
   }
 }
 
-std::uint32_t AffinityTable::replace(std::uint64_t client, std::uint32_t before, std::uint32_t endpoint,
-                                     Clock::time_point now) {
-  if (endpoint > max_endpoint) return endpoint;
+AffinityTable::Ticket AffinityTable::replace(std::uint64_t client, Ticket before, Ticket endpoint,
+                                             Clock::time_point now) {
   const std::uint32_t tag = tag_of(client), tick = tick_of(now);
   for (std::atomic<std::uint64_t>& slot : line_of(client).slots) {
     std::uint64_t bits = slot.load(std::memory_order_relaxed);

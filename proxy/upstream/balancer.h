@@ -35,8 +35,8 @@ class Balancer {
 };
 
 /// One balancer for each seed, by `balance`, over the same candidates, at least one. What is constant is shared among
-/// them. Seeds make workers begin elsewhere. Equal candidates in another order give maglev and ring_hash the same
-/// table.
+/// them. Seeds make workers begin elsewhere: neighbours far apart. Equal candidates in another order give maglev and
+/// ring_hash the same table.
 std::vector<std::unique_ptr<Balancer>> make_balancers(const conf::Balance& balance,
                                                       std::span<const Candidate> candidates,
                                                       std::span<const std::uint64_t> seeds);

@@ -1,6 +1,7 @@
 #include "proxy/upstream/directory.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace telltale::proxy {
@@ -26,12 +27,21 @@ Directory::Directory(boost::asio::io_context& io, std::vector<std::shared_ptr<Se
                      std::size_t workers, std::uint64_t seed)
     : sets_(std::move(services)),
       location_(std::move(location)),
+      seed_(seed),
+      seeds_(workers),
       timer_(io),
       waits_(sets_.services().size()),
       not_before_(sets_.services().size()),
       chosen_(sets_.services().size()) {
   schedule_.grow(sets_.services().size());
-  for (std::size_t i = 0; i < workers; ++i) seeds_.push_back(seed + i);
+}
+
+/// Neighbours, for which balancers begin far apart (make_balancers), so that workers are spread over the endpoints. A
+/// new phase each time: a flapping endpoint must not favour another.
+const std::vector<std::uint64_t>& Directory::next_seeds() {
+  seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
+  std::iota(seeds_.begin(), seeds_.end(), seed_);
+  return seeds_;
 }
 
 void Directory::begin_with(std::size_t service, Members members) { sets_.use(service, std::move(members), {}); }
@@ -47,14 +57,12 @@ std::vector<ServiceUpdate> Directory::make_updates(std::size_t service) {
     const auto eligible = eligible_of(selection, of.set().index_limit);
     std::vector<std::unique_ptr<Balancer>> balancers(seeds_.size());
     if (!selection.candidates.empty()) {
-      // A new phase each time: a flapping endpoint must not favour another.
-      for (auto& seed : seeds_) seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-      balancers = make_balancers(of.conf().balance, selection.candidates, seeds_);
+      balancers = make_balancers(of.conf().balance, selection.candidates, next_seeds());
     }
     for (std::size_t worker = 0; worker < updates.size(); ++worker) {
       updates[worker].by_traffic[kind] = {std::move(balancers[worker]), selection.reason, eligible};
     }
-    chosen_[service][kind] = {selection.reason, eligible, selection.candidates.size()};
+    chosen_[service][kind] = {selection.reason, selection.candidates.size()};
     again = std::min(again, selection.again);
     if (!tells_traffic_apart(of.conf())) {
       chosen_[service].fill(chosen_[service][kind]);
@@ -133,11 +141,6 @@ void Directory::on_time() {
   const auto now = SteadyClock::now();
   while (const auto service = schedule_.pop_due(now)) publish(*service);
   arm();
-}
-
-bool Directory::is_eligible(std::size_t service, TrafficKind traffic, const Endpoint& endpoint) const {
-  const auto& eligible = *chosen(service, traffic).eligible;
-  return endpoint.index < eligible.size() && eligible[endpoint.index];
 }
 
 }  // namespace telltale::proxy

@@ -49,8 +49,7 @@ class Directory {
   std::vector<ProbeTarget> probe_targets() const { return sets_.probe_targets(); }
   /// Of the last publication.
   SelectionReason reason(std::size_t service, TrafficKind traffic) const { return chosen(service, traffic).reason; }
-  /// Who may be chosen, by Endpoint::index; likewise.
-  bool is_eligible(std::size_t service, TrafficKind traffic, const Endpoint& endpoint) const;
+  /// How many may be chosen; likewise.
   std::size_t eligible_count(std::size_t service, TrafficKind traffic) const { return chosen(service, traffic).count; }
   const Location& location() const { return location_; }
   /// After each publication of a service: for health ports and others who answer for it. Set before start().
@@ -62,25 +61,26 @@ class Directory {
   /// What the last publication said of one kind of traffic.
   struct Chosen {
     SelectionReason reason = SelectionReason::no_endpoint;
-    std::shared_ptr<const std::vector<bool>> eligible = std::make_shared<std::vector<bool>>();
     std::size_t count = 0;
   };
   const Chosen& chosen(std::size_t service, TrafficKind traffic) const {
     return chosen_[service][static_cast<std::size_t>(traffic)];
   }
   std::vector<ServiceUpdate> make_updates(std::size_t service);
+  const std::vector<std::uint64_t>& next_seeds();
   void publish(std::size_t service);
   void arm();
   void on_time();
 
   EndpointSets sets_;
   Location location_;
-  std::vector<std::uint64_t> seeds_;  // by worker
+  std::uint64_t seed_;                // of the last balancers of all
+  std::vector<std::uint64_t> seeds_;  // of these, by worker
   Publish publish_;
   std::function<void(std::size_t)> on_publish_;
   boost::asio::steady_timer timer_;
   Schedule schedule_;                                      // of services that are to be published
-  std::vector<bool> waits_;  // by service: changed, and not published yet
+  std::vector<bool> waits_;                                // by service: changed, and not published yet
   std::vector<SteadyClock::time_point> not_before_;        // by service
   std::vector<std::array<Chosen, traffic_kinds>> chosen_;  // by service
   bool stopped_ = false;

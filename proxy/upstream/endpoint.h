@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace telltale::proxy {
@@ -56,7 +57,9 @@ struct PassiveHealth {
 };
 
 struct Node {
-  std::string name, host, zone;
+  std::string name;          ///< configured: policies, hints and tracking go by it; several addresses may have it
+  std::string display_name;  ///< for people and metrics: then with the address behind it, `NAME/ADDRESS`
+  std::string host, zone;
   std::shared_ptr<HealthVerdict> verdict;  ///< null: no node-level probe
 };
 
@@ -101,6 +104,8 @@ struct EndpointSet {
   std::vector<std::shared_ptr<const Node>> nodes;
   std::vector<std::shared_ptr<const Endpoint>> endpoints;  ///< in the order of the configuration
   std::uint32_t index_limit = 0;                           ///< Endpoint::index is below it
+  /// Endpoint::index by AffinityTable::Ticket; empty: the service has no session affinity.
+  std::unordered_map<std::uint32_t, std::uint32_t> by_ticket;
 };
 
 }  // namespace telltale::proxy

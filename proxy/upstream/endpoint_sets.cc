@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 
 namespace telltale::proxy {
 namespace {
+
+const std::string& name_of(const conf::Node& node) { return node.name.empty() ? node.host : node.name; }
 
 net::IpAddress address_of(const conf::Service& service, const conf::Node& node) {
   if (const auto address = net::IpAddress::parse(node.host)) return *address;
@@ -28,49 +31,52 @@ std::uint32_t times(std::uint32_t a, std::uint32_t b) {
 
 bool tracks(const conf::Service& service) { return service.health && service.health->kind == conf::ProbeKind::track; }
 
+std::string host_of(const conf::Address& address) {
+  return address.ip ? address.ip->address.to_string() : address.unix_path;
+}
+
 /// What a set says of a node by name, or of an address; null: nothing.
 class Tracked {
  public:
   explicit Tracked(const EndpointSet& set) {
     for (const auto& node : set.nodes) {
-      if (node->verdict)
-        by_name_.try_emplace(node->name, node->verdict), by_host_.try_emplace(node->host, node->verdict);
+      if (node->verdict) add(node.get(), node->host, node->verdict);
     }
     for (const auto& endpoint : set.endpoints) {
       const auto& verdict = endpoint->verdict ? endpoint->verdict : endpoint->node ? endpoint->node->verdict : nullptr;
-      if (!verdict) continue;
-      if (endpoint->node) by_name_.try_emplace(endpoint->node->name, verdict);
-      by_host_.try_emplace(host_of(endpoint->address), verdict);
+      if (verdict) add(endpoint->node.get(), host_of(endpoint->address), verdict);
     }
   }
 
+  /// Of the node of that name the one at the host, for there may be several; else any of that name; else the host's.
   /// Never null: who has no counterpart is unknown, not healthy.
-  std::shared_ptr<HealthVerdict> find(const conf::Node& node) const {
-    if (auto verdict = in(by_name_, node.name)) return verdict;
-    return find_host(node.host);
-  }
-  std::shared_ptr<HealthVerdict> find(const conf::Address& address) const { return find_host(host_of(address)); }
-  std::shared_ptr<HealthVerdict> find(const std::string& node_name, const conf::Address& address) const {
+  std::shared_ptr<HealthVerdict> find(const std::string& node_name, const std::string& host) const {
+    if (auto verdict = in(by_both_, both(node_name, host))) return verdict;
     if (auto verdict = in(by_name_, node_name)) return verdict;
-    return find(address);
+    return find(host);
   }
-
- private:
-  using Map = std::unordered_map<std::string, std::shared_ptr<HealthVerdict>>;
-  static std::string host_of(const conf::Address& address) {
-    return address.ip ? address.ip->address.to_string() : address.unix_path;
-  }
-  std::shared_ptr<HealthVerdict> find_host(const std::string& host) const {
+  std::shared_ptr<HealthVerdict> find(const std::string& host) const {
     if (auto verdict = in(by_host_, host)) return verdict;
     auto unknown = std::make_shared<HealthVerdict>();
     unknown->set_reason("the tracked service has no such node or endpoint");
     return unknown;
   }
+
+ private:
+  using Map = std::unordered_map<std::string, std::shared_ptr<HealthVerdict>>;
+  void add(const Node* node, const std::string& host, const std::shared_ptr<HealthVerdict>& verdict) {
+    if (node != nullptr) {
+      by_both_.try_emplace(both(node->name, host), verdict);
+      by_name_.try_emplace(node->name, verdict);
+    }
+    by_host_.try_emplace(host, verdict);
+  }
+  static std::string both(const std::string& name, const std::string& host) { return name + '\n' + host; }
   static std::shared_ptr<HealthVerdict> in(const Map& map, const std::string& key) {
     const auto found = map.find(key);
     return found == map.end() ? nullptr : found->second;
   }
-  Map by_name_, by_host_;
+  Map by_both_, by_name_, by_host_;
 };
 
 }  // namespace
@@ -88,6 +94,7 @@ class EndpointSets::Builder {
 
   std::shared_ptr<const EndpointSet> build() {
     entry_.targets.clear();
+    for (const conf::Node& node : entry_.members.nodes) ++nodes_by_name_[name_of(node)];
     for (const conf::Node& node : entry_.members.nodes) add_node(node);
     for (const conf::Endpoint& endpoint : entry_.members.endpoints) add_endpoint(endpoint, nullptr, 1, 1);
     // Only now: an index that was left may not be given to another endpoint in the very same step.
@@ -95,6 +102,11 @@ class EndpointSets::Builder {
       for (const auto& endpoint : left) entry_.free_indexes.push_back(endpoint->index);
     }
     set_->index_limit = entry_.index_limit;
+    if (service_.affinity() != nullptr) {
+      for (const auto& endpoint : set_->endpoints) {
+        set_->by_ticket.emplace(AffinityTable::ticket_of(endpoint->id), endpoint->index);
+      }
+    }
     return set_;
   }
 
@@ -114,6 +126,7 @@ class EndpointSets::Builder {
   Entry& entry_;
   Time now_;
   std::optional<Tracked> tracked_;
+  std::unordered_map<std::string_view, std::size_t> nodes_by_name_;  // more than one: the addresses of a DNS name
   std::unordered_map<std::string, std::vector<std::shared_ptr<const Endpoint>>> before_;
   std::shared_ptr<EndpointSet> set_ = std::make_shared<EndpointSet>();
 };
@@ -122,23 +135,24 @@ void EndpointSets::Builder::add_node(const conf::Node& conf) {
   const conf::Service& service = service_.conf();
   auto node = std::make_shared<Node>();
   node->host = conf.host;
-  node->name = conf.name.empty() ? conf.host : conf.name;
+  node->name = name_of(conf);
+  node->display_name = nodes_by_name_[node->name] > 1 ? node->name + "/" + conf.host : node->name;
   node->zone = conf.zone;
 
   const auto& health = service.health;
   const auto health_port = conf.health_port ? conf.health_port : health ? health->port : std::nullopt;
   if (tracked_) {
-    if (conf.endpoints.empty()) node->verdict = tracked_->find(conf);
+    if (conf.endpoints.empty()) node->verdict = tracked_->find(node->name, node->host);
   } else if (health && (conf.endpoints.empty() || health_port)) {
     const std::uint16_t port = health_port ? *health_port : port_of(service, conf);
-    node->verdict = sets_.verdict_of(index_, {net::IpPort{address_of(service, conf), port}, {}}, node->name);
+    node->verdict = sets_.verdict_of(index_, {net::IpPort{address_of(service, conf), port}, {}}, node->display_name);
   }
   set_->nodes.push_back(node);
 
   if (conf.endpoints.empty()) {
     conf::Endpoint itself;
     itself.address.ip = net::IpPort{address_of(service, conf), port_of(service, conf)};
-    itself.name = node->name;
+    itself.name = node->display_name;
     add_endpoint(itself, node, conf.weight, 1);
     return;
   }
@@ -169,9 +183,9 @@ void EndpointSets::Builder::add_endpoint(const conf::Endpoint& conf, std::shared
   const auto& health = service_.conf().health;
   if (tracked_) {
     if (!endpoint->node) {
-      endpoint->verdict = tracked_->find(conf.address);
+      endpoint->verdict = tracked_->find(host_of(conf.address));
     } else if (!endpoint->node->verdict) {
-      endpoint->verdict = tracked_->find(endpoint->node->name, conf.address);
+      endpoint->verdict = tracked_->find(endpoint->node->name, host_of(conf.address));
     }
   } else if (health && !(endpoint->node && endpoint->node->verdict)) {
     conf::Address target = conf.address;

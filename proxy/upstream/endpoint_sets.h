@@ -19,8 +19,8 @@ namespace telltale::proxy {
 /// - a node without endpoints, and a node with endpoints when the service's `health` or the node names a health port:
 ///   the node, at its health port, else `health.port`, else the port that serves;
 /// - every other endpoint: itself, at `health.port`, else where it serves (a Unix socket always where it serves);
-/// - nothing where `health` tracks another service: there the verdicts of that one's node of the same name, else of the
-///   same address, are taken.
+/// - nothing where `health` tracks another service: there the verdicts of that one's node of the same name (of several
+///   addresses: the same one, if it is there), else of the same address, are taken.
 /// One probe target, one verdict (health.md). Control thread only.
 class EndpointSets {
  public:

@@ -50,6 +50,7 @@ void LocalService::update(ServiceUpdate update) {
     if (left->users > 0) gone_.push_back(std::move(left));
   }
   for (std::size_t i = 0; i < endpoints_.size(); ++i) loads_[i] = endpoints_[i] ? endpoints_[i]->users : 0;
+  set_ = std::move(update.set);
   by_traffic_ = std::move(update.by_traffic);
 }
 
@@ -82,18 +83,26 @@ std::uint32_t LocalService::balance(const Pick& pick, const ServiceUpdate::ByTra
   return choice.balancer->pick({pick.hash, loads_, pick.tried});
 }
 
+/// Of the endpoint if it is still there, and may be chosen.
+std::optional<std::uint32_t> LocalService::eligible_index(AffinityTable::Ticket ticket,
+                                                          const ServiceUpdate::ByTraffic& choice) const {
+  const auto found = set_->by_ticket.find(ticket);
+  if (found == set_->by_ticket.end() || !is_eligible(choice, found->second)) return std::nullopt;
+  return found->second;
+}
+
 /// The client's endpoint while it may be chosen. A try that failed there goes elsewhere, and the client stays its own.
 std::uint32_t LocalService::pick_affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const {
-  const auto may_be_chosen = [&](std::uint32_t index) { return is_eligible(choice, index); };
   AffinityTable& table = *service_->affinity();
   const std::uint64_t key = affinity_key(*pick.client);
   const auto known = table.find(key, pick.now);
-  const bool stays = known && may_be_chosen(*known);
-  if (stays && !contains(pick.tried, *known)) return *known;
+  const auto stays = known ? eligible_index(*known, choice) : std::nullopt;
+  if (stays && !contains(pick.tried, *stays)) return *stays;
   const std::uint32_t chosen = balance(pick, choice);
   if (stays) return chosen;
-  const std::uint32_t stands = known ? table.replace(key, *known, chosen, pick.now) : table.put(key, chosen, pick.now);
-  return may_be_chosen(stands) ? stands : chosen;
+  const auto ticket = AffinityTable::ticket_of(endpoints_[chosen]->endpoint->id);
+  const auto stands = known ? table.replace(key, *known, ticket, pick.now) : table.put(key, ticket, pick.now);
+  return eligible_index(stands, choice).value_or(chosen);
 }
 
 /// Where the connection leads that became idle last. Else a limit on connections, with fewer of them than endpoints,

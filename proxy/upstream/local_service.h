@@ -124,12 +124,15 @@ class LocalService {
  private:
   const ServiceUpdate::ByTraffic& choice_for(TrafficKind traffic) const;
   std::uint32_t balance(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
+  std::optional<std::uint32_t> eligible_index(AffinityTable::Ticket ticket,
+                                              const ServiceUpdate::ByTraffic& choice) const;
   std::uint32_t pick_affine(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
   std::optional<std::uint32_t> pick_idle(const Pick& pick, const ServiceUpdate::ByTraffic& choice) const;
 
   std::shared_ptr<Service> service_;
   ServiceMetrics& metrics_;
   std::unique_ptr<ConnectionLine> line_;  ///< null: no max_connections. Connections refer to it: it goes after them
+  std::shared_ptr<const EndpointSet> set_;
   std::array<ServiceUpdate::ByTraffic, traffic_kinds> by_traffic_;
   std::vector<std::unique_ptr<LocalEndpoint>> endpoints_;  ///< by Endpoint::index; null: no such one now
   std::vector<std::uint32_t> loads_;                       ///< LocalEndpoint::users, dense

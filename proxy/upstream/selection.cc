@@ -52,15 +52,15 @@ Endpoints first_priority(const Endpoints& all, Fits fits) {
   return found;
 }
 
-/// All of them, unless each has a hint and one matches.
-Endpoints hinted(Endpoints all, std::string_view here, const std::vector<std::string> Endpoint::* hints) {
-  if (here.empty()) return all;
+/// Those hinted for `here`, if each has a hint and one matches; else none.
+Endpoints hinted(const Endpoints& all, std::string_view here, const std::vector<std::string> Endpoint::* hints) {
+  if (here.empty()) return {};
   Endpoints matching;
   for (const Endpoint* endpoint : all) {
-    if ((endpoint->*hints).empty()) return all;
+    if ((endpoint->*hints).empty()) return {};
     if (contains(endpoint->*hints, here)) matching.push_back(endpoint);
   }
-  return matching.empty() ? all : matching;
+  return matching;
 }
 
 std::string_view zone_of(const Location& location, const EndpointSet& set) {
@@ -69,14 +69,15 @@ std::string_view zone_of(const Location& location, const EndpointSet& set) {
   return node == set.nodes.end() ? std::string_view() : std::string_view((*node)->zone);
 }
 
-Endpoints distribute(Endpoints all, const conf::Service& conf, const EndpointSet& set, const Location& location) {
+/// As kube-proxy does (CategorizeEndpoints). What is ready there is ready and of the deciding priority here: the others
+/// are spares, whose hints, or lack of any, say nothing.
+Endpoints distribute(Endpoints ready, const conf::Service& conf, const EndpointSet& set, const Location& location) {
   using enum conf::TrafficDistribution;
-  if (conf.traffic_distribution == any) return all;
-  if (conf.traffic_distribution == prefer_same_node) {
-    Endpoints near = hinted(all, location.node_name, &Endpoint::for_nodes);
-    if (near.size() < all.size()) return near;
-  }
-  return hinted(std::move(all), zone_of(location, set), &Endpoint::for_zones);
+  if (conf.traffic_distribution == any) return ready;
+  Endpoints near;
+  if (conf.traffic_distribution == prefer_same_node) near = hinted(ready, location.node_name, &Endpoint::for_nodes);
+  if (near.empty()) near = hinted(ready, zone_of(location, set), &Endpoint::for_zones);
+  return near.empty() ? ready : near;
 }
 
 /// Between the floor and 1; 1 once the time is over. A clock that was set back counts as over.
@@ -128,10 +129,23 @@ Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, co
     Endpoints chosen = first_priority(all, fits);
     if (chosen.empty()) continue;
     selection.reason = reason;
-    add_candidates(conf, distribute(std::move(chosen), conf, set, location), now, selection);
+    const bool by_hints = reason == SelectionReason::fit && !only_ours;
+    if (by_hints) chosen = distribute(std::move(chosen), conf, set, location);
+    add_candidates(conf, chosen, now, selection);
     break;
   }
   return selection;
+}
+
+std::size_t count_local(const conf::Service& conf, const EndpointSet& set, const Location& location,
+                        SelectionReason reason) {
+  if (reason != SelectionReason::fit && reason != SelectionReason::unknown) return 0;
+  const bool from_probe = conf.health && conf.health->weight_from_probe;
+  const auto fits = reason == SelectionReason::fit ? &is_ready : &is_unknown;
+  return static_cast<std::size_t>(std::ranges::count_if(set.endpoints, [&](const auto& endpoint) {
+    if (endpoint->effective_weight(from_probe) <= 0 || !fits(*endpoint)) return false;
+    return location.node_name.empty() || is_of_our_node(*endpoint, location);
+  }));
 }
 
 bool is_last_candidate(const conf::Service& conf, const EndpointSet& set, const Location& location, TrafficKind traffic,

@@ -43,11 +43,18 @@ struct Selection {
 /// 2. of each priority from the smallest number on: ready ones, that is serving, not terminating, healthy; the first
 ///    priority that has some decides; if none has any, the same for terminating ones that serve and are not unhealthy
 ///    by their probes; if none has any, the same for `unknown` ones; never draining or unhealthy ones;
-/// 3. `traffic_distribution` leaves those hinted for our node or zone, if each has a hint and one matches;
+/// 3. `traffic_distribution` leaves those hinted for our node, else for our zone, if each has such a hint and one
+///    matches: of the ready ones that 2 left, for hints are about who is ready, and not where 1 left our own;
 /// 4. weights: configured or from the probe, less while an endpoint starts slowly. Weight 0 is out before all of this.
 /// Control thread.
 Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, const Location& location,
                            TrafficKind traffic, std::chrono::system_clock::time_point now);
+
+/// How many endpoints a health port answers for (proxy/health/health_ports.h), where `reason` is why those may be
+/// chosen who may: with `fit` the ready ones, with `unknown` the unknown ones, else none; on a node only its own. As
+/// kube-proxy counts: of any priority, whatever hints and policies say. Weight 0 is out here, too. Control thread.
+std::size_t count_local(const conf::Service& conf, const EndpointSet& set, const Location& location,
+                        SelectionReason reason);
 
 /// Whether `endpoint` may be chosen and, without it, nobody could be: by 1 and 2 above. Control thread.
 bool is_last_candidate(const conf::Service& conf, const EndpointSet& set, const Location& location, TrafficKind traffic,

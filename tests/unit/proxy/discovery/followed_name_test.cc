@@ -228,5 +228,44 @@ TEST(FollowedName, LongAnswersAreCutInTheLog) {
             "more (TTL 30 s)");
 }
 
+/// 10.0.0.0 and on.
+DnsReply many_addresses(std::uint32_t count) {
+  DnsReply reply{.ttl = 30s};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    reply.addresses.push_back(net::IpAddress::v4(10, static_cast<std::uint8_t>(i >> 16),
+                                                 static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)));
+  }
+  return reply;
+}
+
+TEST(FollowedName, UsesTheFirst10000AddressesAndSaysSoOnce) {
+  Story story;
+  story.after(host(many_addresses(10'000)));
+  EXPECT_EQ(story.log.find("left out"), std::string::npos);
+  EXPECT_EQ(story.after(host(many_addresses(10'001), addresses({"2001:db8::1"}))).find("changed"), std::string::npos);
+  EXPECT_EQ(story.log, "W DNS: shop.test: more than 10000 addresses: the last 2 are left out");
+  EXPECT_EQ(count_addresses(story.name.answer()), 10'000u);
+  EXPECT_EQ(story.name.answer()[0].addresses.back(), ip("10.0.39.15"));
+  story.after(host(many_addresses(10'005)));
+  EXPECT_EQ(story.log, "") << "once";
+  story.after(host(many_addresses(10'000)));
+  EXPECT_EQ(story.log, "");
+  story.after(host(many_addresses(10'001)));
+  EXPECT_EQ(story.log, "W DNS: shop.test: more than 10000 addresses: the last 1 are left out") << "again";
+}
+
+TEST(FollowedName, SaysOnceThatRecordsAreLeftOut) {
+  Story story(Kind::srv);
+  LookupResult result = records(services({{0, 1, 80, "a.test"}}), {{"a.test", addresses({"10.0.0.1"}), no_data}});
+  result.left_out = 3;
+  for (const char* expected :
+       {"W DNS: _http._tcp.test: more than 256 SRV records (by priority, target, port): the last 3 are left out\n"
+        "I DNS: _http._tcp.test: 10.0.0.1:80 priority 0 weight 1 (TTL 30 s)",
+        ""}) {
+    story.after(result);
+    EXPECT_EQ(story.log, expected);
+  }
+}
+
 }  // namespace
 }  // namespace telltale::proxy

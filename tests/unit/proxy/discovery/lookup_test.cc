@@ -205,6 +205,28 @@ TEST(Lookup, OfSrvRecords) {
   }
 }
 
+/// Which ones do not depend on the order, nor on weights.
+TEST(Lookup, AsksForTheTargetsOf256RecordsAtMost) {
+  constexpr std::uint16_t more = 300;
+  for (const std::uint16_t weight : {1, 400}) {
+    std::vector<dns::SrvRecord> records;
+    for (std::uint16_t i = more; i > 0; --i) {
+      const auto priority = static_cast<std::uint16_t>(i > 290 ? 0 : 1);
+      const auto own = static_cast<std::uint16_t>(weight == 1 ? i : weight - i);
+      records.push_back({priority, own, 80, std::to_string(1000 + i) + ".test"});
+    }
+    const Finished got = run(Lookup({Kind::srv, "_http._tcp.test.", 0}, {}, no_hosts),
+                             {{"SRV _http._tcp.test", services(std::move(records))}});
+    EXPECT_EQ(got.result.left_out, 44u);
+    ASSERT_EQ(got.result.hosts.size(), 256u);
+    EXPECT_EQ(got.result.srv->services.size(), 256u);
+    EXPECT_EQ(got.result.hosts[0].host, "1291.test");
+    EXPECT_EQ(got.result.hosts[9].host, "1300.test");
+    EXPECT_EQ(got.result.hosts[10].host, "1001.test");
+    EXPECT_EQ(got.result.hosts[255].host, "1246.test");
+  }
+}
+
 TEST(Lookup, LooksIntoTheHostsFileFirst) {
   const auto hosts = [](std::string_view name) {
     return name == "shop" || name == "a.test" ? ips({"10.1.0.1", "2001:db8::1"}) : ips({});

@@ -29,12 +29,13 @@ struct World {
   conf::Service service{.name = "default/shop", .port = 30080};
   conf::EndpointsFile file;
 
-  Members members() const {
+  Substituted substituted() const {
     return substitute(service, file, [this](const DnsName& name) -> const Answer* {
       const auto found = answers.find(name.name);
       return found == answers.end() ? nullptr : &found->second;
     });
   }
+  Members members() const { return substituted().members; }
   static std::string text(const std::vector<conf::Endpoint>& endpoints) {
     std::string text;
     for (const auto& each : endpoints) {
@@ -123,17 +124,16 @@ TEST(Substitute, Nodes) {
   EXPECT_EQ(world.nodes(), "b=10.0.0.2");
   world.answers["a.test"] = answer({"10.0.0.1"});
   world.answers["c.test"] = answer({"10.0.0.1", "10.0.0.2"});
-  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c/10.0.0.1=10.0.0.1 c/10.0.0.2=10.0.0.2")
+  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c=10.0.0.1 c=10.0.0.2")
       << "the same host at another port is another NodePort";
   EXPECT_EQ(world.members().nodes[0].zone, "z");
   EXPECT_EQ(world.members().nodes[0].weight, 4U);
   world.answers["a.test"] = answer({"10.0.0.1", "10.0.0.2"});
-  EXPECT_EQ(world.nodes(), "a/10.0.0.1=10.0.0.1 b=10.0.0.2 c/10.0.0.1=10.0.0.1 c/10.0.0.2=10.0.0.2");
+  EXPECT_EQ(world.nodes(), "a=10.0.0.1 b=10.0.0.2 c=10.0.0.1 c=10.0.0.2");
   world.file.nodes = {{.name = "d", .host = "10.0.0.1"},
                       {.name = "e", .host = "10.0.0.5"},
                       {.name = "f", .host = "10.0.0.5", .endpoints = {at("10.1.0.1:80")}}};
-  EXPECT_TRUE(world.nodes().ends_with("c/10.0.0.2=10.0.0.2 e=10.0.0.5 f=10.0.0.5[10.1.0.1:80=10.1.0.1:80]"))
-      << world.nodes();
+  EXPECT_TRUE(world.nodes().ends_with("c=10.0.0.2 e=10.0.0.5 f=10.0.0.5[10.1.0.1:80=10.1.0.1:80]")) << world.nodes();
 }
 
 TEST(Substitute, ANodeNeverFallsBackToItsOwnPort) {
@@ -198,6 +198,29 @@ TEST(Substitute, SrvWeights) {
     for (const auto& endpoint : world.members().endpoints) weights.push_back(endpoint.weight);
     EXPECT_EQ(weights, each.weights) << each.description;
   }
+}
+
+TEST(Substitute, NamesBring10000AddressesAtMost) {
+  World world;
+  const auto many = [](std::uint8_t first, std::uint32_t count) {
+    std::vector<net::IpAddress> all;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      all.push_back(net::IpAddress::v4(first, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)));
+    }
+    return all;
+  };
+  world.service.nodes = {{.name = "n", .host = "n.test"}};
+  world.service.endpoints = {named("a.test", 80), srv("s"), named("b.test", 80), at("10.0.0.1:80")};
+  world.answers["n.test"] = {{.host = "n.test", .addresses = many(10, 4000)}};
+  world.answers["a.test"] = {{.host = "a.test", .addresses = many(11, 4000)}};
+  world.answers["s"] = {{"x", 80, 0, 4, many(12, 1000)}, {"y", 80, 0, 4, many(13, 2000)}};
+  world.answers["b.test"] = answer({"14.0.0.1"});
+  const Substituted got = world.substituted();
+  EXPECT_EQ(got.left_out, 1001u);
+  EXPECT_EQ(got.members.nodes.size(), 4000u);
+  ASSERT_EQ(got.members.endpoints.size(), 6001u) << "addresses that are configured do not count";
+  EXPECT_EQ(got.members.endpoints[5999].address.to_string(), "13.0.3.231:80");
+  EXPECT_EQ(got.members.endpoints[5999].weight, got.members.endpoints[4000].weight) << "1,000 of each target are left";
 }
 
 TEST(Substitute, SaysWhichNamesThereAre) {

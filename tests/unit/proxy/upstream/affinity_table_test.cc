@@ -16,23 +16,30 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Time = AffinityTable::Clock::time_point;
 
+constexpr AffinityTable::Ticket last_ticket = 0xff'ffff;
 const Time start = Time{} + seconds(12'345);
 
 /// One of those whose hashes fall on the first line.
-std::uint64_t client(std::uint64_t number) { return number << 40; }
+std::uint64_t client(std::uint64_t number) { return number << 44; }
 
 TEST(AffinityTable, KnowsWhomItWasTold) {
   for (const Time now : {Time{}, start}) {  // also when the clock has just begun, and all is 0
     AffinityTable table(8, hours(3));
     EXPECT_EQ(table.find(client(0), now), std::nullopt);
     EXPECT_EQ(table.put(client(0), 0, now), 0u);
-    EXPECT_EQ(table.put(client(2), AffinityTable::max_endpoint, now), AffinityTable::max_endpoint);
+    EXPECT_EQ(table.put(client(2), last_ticket, now), last_ticket);
     EXPECT_EQ(table.put(client(3), 7, now), 7u);
     EXPECT_EQ(table.find(client(0), now), 0u);
-    EXPECT_EQ(table.find(client(2), now), AffinityTable::max_endpoint);
+    EXPECT_EQ(table.find(client(2), now), last_ticket);
     EXPECT_EQ(table.find(client(3), now), 7u);
     EXPECT_EQ(table.find(client(4), now), std::nullopt);
   }
+}
+
+TEST(AffinityTable, ATicketIsTheEndOfAnId) {
+  EXPECT_EQ(AffinityTable::ticket_of(1), 1u);
+  EXPECT_EQ(AffinityTable::ticket_of(0xff'ffff), last_ticket);
+  EXPECT_EQ(AffinityTable::ticket_of(0x1234'5601'0203), 0x01'0203u);
 }
 
 TEST(AffinityTable, KnowsEverybodyFarBelowItsBound) {
@@ -145,15 +152,6 @@ TEST(AffinityTable, ReplacesWhatStood) {
   EXPECT_EQ(table.find(client(2), start), 6u);
 }
 
-TEST(AffinityTable, DoesNotRememberAnEndpointThatHasNoRoom) {
-  AffinityTable table(1024, hours(3));
-  EXPECT_EQ(table.put(client(1), AffinityTable::max_endpoint + 1, start), AffinityTable::max_endpoint + 1);
-  EXPECT_EQ(table.find(client(1), start), std::nullopt);
-  table.put(client(1), 3, start);
-  EXPECT_EQ(table.replace(client(1), 3, AffinityTable::max_endpoint + 1, start), AffinityTable::max_endpoint + 1);
-  EXPECT_EQ(table.find(client(1), start), 3u);
-}
-
 /// Threads, each with its own opinion, meet the same new clients at the same time.
 TEST(AffinityTable, ThreadsAgree) {
   constexpr std::size_t lines = 4096, rounds = 8;  // each round fills one slot of every line, so that nobody is evicted
@@ -172,7 +170,7 @@ TEST(AffinityTable, ThreadsAgree) {
             for (++meetings; arrived < meetings * threads;) std::this_thread::yield();
           }
           const Time now = start + seconds(round + self);  // clocks differ a little
-          stands[self].push_back(table.put(round << 40 | line, self, now));
+          stands[self].push_back(table.put(round << 44 | line, self, now));
         }
       }
     });
@@ -182,7 +180,7 @@ TEST(AffinityTable, ThreadsAgree) {
   std::size_t at = 0;
   for (std::uint64_t round = 1; round <= rounds; ++round) {
     for (std::uint64_t line = 0; line < lines; ++line) {
-      ASSERT_EQ(table.find(round << 40 | line, start + seconds(rounds + 2)), stands[0][at++]);
+      ASSERT_EQ(table.find(round << 44 | line, start + seconds(rounds + 2)), stands[0][at++]);
     }
   }
 }
@@ -215,7 +213,7 @@ TEST(AffinityTable, NeverMixesClientsUp) {
         const std::uint64_t number = random.below(512);
         const auto endpoint = static_cast<std::uint32_t>(number);
         const Time now = start + seconds(i / 1000);
-        const std::uint64_t who = (number + 1) << 40 | number % 8;
+        const std::uint64_t who = (number + 1) << 44 | number % 8;
         const auto known = table.find(who, now);
         if (known ? *known != endpoint : table.put(who, endpoint, now) != endpoint) ++wrong;
       }

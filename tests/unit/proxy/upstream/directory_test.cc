@@ -22,12 +22,12 @@ conf::Service service(const std::string& name, std::uint8_t count) {
   return conf;
 }
 
-/// Two workers and what they were told of each service.
+/// The workers and what they were told of each service.
 struct Fixture {
-  explicit Fixture(const std::vector<conf::Service>& confs, const Location& location = {}) {
+  explicit Fixture(const std::vector<conf::Service>& confs, const Location& location = {}, std::size_t workers = 2) {
     std::vector<std::shared_ptr<Service>> services;
     for (const auto& conf : confs) services.push_back(std::make_shared<Service>(conf, services.size()));
-    directory = std::make_unique<Directory>(io, services, location, 2, 1);
+    directory = std::make_unique<Directory>(io, services, location, workers, 1);
     for (const auto& each : services) directory->begin_with(each->index(), {{}, each->conf().endpoints});
   }
   void start() {
@@ -66,6 +66,35 @@ TEST(Directory, GivesEachWorkerABalancerOfItsOwn) {
   EXPECT_EQ(updates[0][0].by_traffic[0].reason, SelectionReason::unknown) << "nobody was probed yet";
   EXPECT_EQ(updates[0][1].by_traffic[0].balancer, nullptr);
   EXPECT_EQ(f.directory->reason(1, TrafficKind::internal), SelectionReason::no_endpoint);
+}
+
+TEST(Directory, SpreadsWorkersOverTheEndpointsEachTimeAnew) {
+  constexpr std::size_t workers = 8, endpoints = 100;
+  Fixture f({service("a", endpoints)}, {}, workers);
+  std::vector<std::vector<std::size_t>> seen;
+  const auto note = [&](auto update_of) {
+    auto& begins = seen.emplace_back();
+    for (std::size_t worker = 0; worker < workers; ++worker) {
+      begins.push_back(update_of(worker).by_traffic[0].balancer->pick({}));
+    }
+    std::vector<std::size_t> sorted = begins;
+    std::ranges::sort(sorted);
+    for (std::size_t i = 0; i < workers; ++i) {
+      // Of eight steps by the golden ratio, two are at least 0.09 apart.
+      const std::size_t next = i + 1 < workers ? sorted[i + 1] : sorted[0] + endpoints;
+      EXPECT_GE(next - sorted[i], 8u) << "update " << seen.size();
+    }
+  };
+  auto first = f.directory->first_updates();
+  note([&](std::size_t worker) -> ServiceUpdate& { return first[worker][0]; });
+  f.start();
+  for (int i = 0; i < 5; ++i) {
+    f.last.clear();
+    f.directory->refresh(0);
+    ASSERT_TRUE(f.until([&] { return f.last.size() == workers; }));
+    note([&](std::size_t worker) -> ServiceUpdate& { return f.last[worker][0]; });
+  }
+  EXPECT_NE(seen[0], seen[1]) << "a new phase";
 }
 
 TEST(Directory, PublishesWhatChangedToAllWorkers) {
@@ -139,15 +168,13 @@ TEST(Directory, TellsTrafficApartWherePoliciesDiffer) {
   EXPECT_EQ(f.directory->reason(0, TrafficKind::internal), SelectionReason::no_local_endpoint);
   EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::external), 2u);
   EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::internal), 0u);
-  const Endpoint& endpoint = *f.directory->services()[0]->set().endpoints[1];
-  EXPECT_TRUE(f.directory->is_eligible(0, TrafficKind::external, endpoint));
-  EXPECT_FALSE(f.directory->is_eligible(0, TrafficKind::internal, endpoint));
+  EXPECT_EQ(*updates[0][0].by_traffic[0].eligible, (std::vector<bool>{true, true}));
+  EXPECT_EQ(*updates[0][0].by_traffic[1].eligible, (std::vector<bool>{false, false}));
 }
 
 TEST(Directory, KnowsWhoMayBeChosenAsItWasPublishedLast) {
   Fixture f({service("a", 3)});
   EXPECT_EQ(f.directory->eligible_count(0, TrafficKind::external), 0u) << "nothing yet";
-  EXPECT_FALSE(f.directory->is_eligible(0, TrafficKind::external, *f.directory->services()[0]->set().endpoints[0]));
   f.start();
   std::vector<std::size_t> counts;
   f.directory->on_publish(

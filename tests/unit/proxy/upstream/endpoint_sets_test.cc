@@ -237,6 +237,60 @@ TEST(EndpointSets, ATrackerTakesTheVerdictsOfTheOther) {
   EXPECT_EQ(built.set(1).endpoints[4]->verdict, built.set(2).endpoints[0]->verdict) << "it follows changes";
 }
 
+/// What DNS makes of a node `n`: one for each address.
+std::vector<conf::Node> addresses_of_n(std::initializer_list<const char*> hosts) {
+  std::vector<conf::Node> all;
+  for (const char* host : hosts) all.emplace_back(node(host)).name = "n";
+  return all;
+}
+
+TEST(EndpointSets, ANodeOfSeveralAddressesKeepsItsName) {
+  conf::Service s;
+  s.name = "s", s.health = http(32122), s.port = 80;
+  s.nodes = addresses_of_n({"10.0.0.1", "10.0.0.2"});
+  const Built built({s});
+  const auto displayed = [&] {
+    Texts all;
+    for (const auto& n : built.set().nodes) {
+      EXPECT_EQ(n->name, "n");
+      all.push_back(n->display_name);
+    }
+    for (const auto& e : built.set().endpoints) {
+      EXPECT_EQ(e->for_nodes, Texts{"n"});
+      all.push_back(e->name);
+    }
+    for (const auto& target : built.sets->probe_targets()) all.push_back(target.name);
+    return all;
+  };
+  const auto first = built.set().endpoints[0];
+  EXPECT_EQ(displayed(),
+            (Texts{"n/10.0.0.1", "n/10.0.0.2", "n/10.0.0.1", "n/10.0.0.2", "s/n/10.0.0.1", "s/n/10.0.0.2"}));
+  built.sets->use(0, {addresses_of_n({"10.0.0.1"}), {}}, {});
+  EXPECT_EQ(displayed(), (Texts{"n", "n", "s/n"}));
+  EXPECT_EQ(built.set().endpoints[0]->id, first->id) << "it is the same as before";
+  EXPECT_EQ(built.set().endpoints[0]->passive, first->passive);
+  built.sets->use(0, {addresses_of_n({"10.0.0.3", "10.0.0.1"}), {}}, {});
+  EXPECT_EQ(built.set().endpoints[1]->id, first->id);
+  EXPECT_NE(built.set().endpoints[0]->id, first->id);
+}
+
+TEST(EndpointSets, ATrackerOfANodeOfSeveralAddressesTakesTheSameOne) {
+  conf::Service tracked, tracker;
+  tracked.name = "tracked", tracked.health = http(32122), tracked.port = 80;
+  tracked.nodes = addresses_of_n({"10.0.0.1", "10.0.0.2"});
+  tracker.name = "tracker", tracker.port = 443;
+  tracker.health.emplace().kind = conf::ProbeKind::track, tracker.health->track = "tracked";
+  tracker.nodes = addresses_of_n({"10.0.0.2", "10.0.0.1", "10.9.9.9"});
+  const Built built({tracked, tracker});
+  const auto& nodes = built.set(0).nodes;
+  const auto& mine = built.set(1).nodes;
+  EXPECT_EQ(mine[0]->verdict, nodes[1]->verdict);
+  EXPECT_EQ(mine[1]->verdict, nodes[0]->verdict);
+  EXPECT_EQ(mine[2]->verdict, nodes[0]->verdict) << "it has no other address in common";
+  built.sets->use(0, {addresses_of_n({"10.0.0.2"}), {}}, {});
+  for (const auto& each : built.set(1).nodes) EXPECT_EQ(each->verdict, built.set(0).nodes[0]->verdict);
+}
+
 TEST(EndpointSets, OneProbeTargetHasOneVerdictForAllServices) {
   conf::Service base;
   base.port = 30080, base.health = http(32122), base.nodes = {node("10.0.0.1")};

@@ -195,6 +195,20 @@ TEST_F(Affinity, WhatIsNoLongerReadyIsLeftForGood) {
   EXPECT_EQ(pick(ann), 2);
 }
 
+TEST_F(Affinity, WhoTakesThePlaceOfOneThatWentGetsNoneOfItsClients) {
+  f.choose({0});
+  EXPECT_EQ(pick(ann), 1);
+  f.members({2, 3});
+  f.members({2, 3, 9});  // takes the place of the first
+  f.choose({1, 0, 2});
+  EXPECT_EQ(pick(ann), 2) << "the balancer's turn";
+  EXPECT_EQ(pick(bob), 9);
+  EXPECT_EQ(pick(ann), 2) << "and remembered";
+  f.members({1, 3});  // the first is back, and another one to the service
+  f.choose({3, 2});
+  EXPECT_EQ(pick(ann), 1) << "it is chosen, not remembered";
+}
+
 TEST_F(Affinity, AFailedTryGoesElsewhereAndTheClientStays) {
   f.choose({0, 1});
   EXPECT_EQ(pick(ann), 1);
