@@ -192,9 +192,11 @@ void ModelCheck::check_shadowed(std::size_t listener) {
 
 void ModelCheck::check_unused() {
   for (const Service& service : draft_.model.services) {
-    if (!service.health || service.health->kind != ProbeKind::track) continue;
-    if (const auto tracked = services_.find(service.health->track); tracked != services_.end()) {
-      used_[tracked->second] = true;  // its probes are
+    for (const auto* health : {&service.health, &service.node_health}) {
+      if (!*health || (*health)->kind != ProbeKind::track) continue;
+      if (const auto tracked = services_.find((*health)->track); tracked != services_.end()) {
+        used_[tracked->second] = true;  // its probes are
+      }
     }
   }
   for (std::size_t i = 0; i < draft_.services.size(); ++i) {

@@ -58,7 +58,7 @@ void PolicyCheck::check_external() {
                    "internal_traffic_policy: local");
   }
   if (is_on_a_node()) return check_our_node("external_traffic_policy");
-  if (service().health) return;
+  if (service().health || service().node_health) return;
   warning("external_traffic_policy", "without `health` every node counts as having endpoints of its own",
           "health: { http: /healthz, port: <healthCheckNodePort> }, or `node_name` if this runs on one of the nodes");
 }

@@ -47,33 +47,62 @@ bool has_weight(const Service& service) {
   return std::ranges::any_of(service.endpoints, weighs);
 }
 
-/// Whether any probe goes to a port that its target does not serve at.
+using Port = std::optional<std::uint16_t>;
+
+/// Whether one of them does not serve at `probed`, if that is given.
+bool serve_elsewhere(const std::vector<Endpoint>& endpoints, const Port& probed) {
+  return probed && std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
+           const auto port = port_of(endpoint);
+           return port && port != probed;
+         });
+}
+bool serves_elsewhere(const Node& node, const Service& service, const Port& probed) {
+  if (!node.endpoints.empty()) return serve_elsewhere(node.endpoints, probed);
+  return probed && probed != (node.port ? node.port : service.port);
+}
+
+/// Whether any probe of `health` goes to a port that its target does not serve at.
 bool probes_another_port(const Service& service) {
-  const auto differs = [](const std::optional<std::uint16_t>& probed, const std::vector<Endpoint>& endpoints) {
-    return probed && std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
-             const auto port = port_of(endpoint);
-             return port && port != probed;
-           });
+  const Port& port = service.health->port;
+  return serve_elsewhere(service.endpoints, port) || std::ranges::any_of(service.nodes, [&](const Node& node) {
+           return serves_elsewhere(node, service, node.health_port && !service.node_health ? node.health_port : port);
+         });
+}
+
+void warn_of_proxy(ObjectReader& reader, std::string_view field) {
+  reader.warning(field,
+                 "`send_proxy` to a port that is not the serving port: kube-proxy's health port does not speak it",
+                 "remove send_proxy, or the port");
+}
+
+void check_node_probe(ObjectReader& reader, const Service& service) {
+  if (!service.node_health) return;
+  const Health& health = *service.node_health;
+  if (service.nodes.empty() && !reader.has("nodes") && service.endpoints_file.empty()) {
+    reader.warning("node_health", "has no effect: the service has no `nodes`",
+                   "`health` is the probe of its endpoints");
+  }
+  const auto differs = [&](const Node& node) {
+    return serves_elsewhere(node, service, node.health_port ? node.health_port : health.port);
   };
-  const auto node_differs = [&](const Node& node) {
-    const auto probed = node.health_port ? node.health_port : service.health->port;
-    if (!node.endpoints.empty()) return differs(probed, node.endpoints);
-    return probed && probed != (node.port ? node.port : service.port);
-  };
-  return differs(service.health->port, service.endpoints) || std::ranges::any_of(service.nodes, node_differs);
+  if (health.send_proxy != ProxyOnProbe::off && std::ranges::any_of(service.nodes, differs)) {
+    warn_of_proxy(reader, "node_health");
+  }
+  if (service.health && service.health->weight_from_probe) {
+    reader.warning("health", "`weight: probe` has no effect beside `node_health`: a weight is a node's",
+                   "`weight: probe` in node_health");
+  }
 }
 
 void check_probe(ObjectReader& reader, const Service& service) {
+  check_node_probe(reader, service);
   if (!service.health) return;
   const Health& health = *service.health;
-  if (health.send_proxy != ProxyOnProbe::off && probes_another_port(service)) {
-    reader.warning("health",
-                   "`send_proxy` to a port that is not the serving port: kube-proxy's health port does not speak it",
-                   "remove send_proxy, or the port");
-  }
+  if (health.send_proxy != ProxyOnProbe::off && probes_another_port(service)) warn_of_proxy(reader, "health");
   const bool decided = reader.place("health").find("send_proxy") != nullptr;
-  const bool own_port =
-      health.port || std::ranges::any_of(service.nodes, [](const Node& n) { return n.health_port.has_value(); });
+  const bool own_port = health.port || (!service.node_health && std::ranges::any_of(service.nodes, [](const Node& n) {
+                                          return n.health_port.has_value();
+                                        }));
   const bool asks = health.kind != ProbeKind::tcp && health.kind != ProbeKind::track;
   if (service.propagate.proxy_protocol && asks && !decided && !own_port) {
     reader.warning("health",
@@ -108,10 +137,14 @@ void check_nodes(ObjectReader& reader, const std::vector<Node>& nodes, const Ser
       items.error(i, "there is no port to send its traffic to",
                   "add `port:` to the service (for all of its nodes) or to the node, or list the node's `endpoints`");
     }
-    if (node.health_port && !service.health) {
+    const auto& health = service.node_health ? service.node_health : service.health;
+    if (node.health_port && !health) {
       items.warning(i, "`health_port` has no effect: the service has no `health`");
-    } else if (node.health_port && service.health->kind == ProbeKind::track) {
-      items.warning(i, "`health_port` has no effect: the service tracks " + quote(service.health->track));
+    } else if (node.health_port && health->kind == ProbeKind::track) {
+      items.warning(i, "`health_port` has no effect: the service tracks " + quote(health->track));
+    } else if (service.node_health && health->kind != ProbeKind::track && !node.health_port && !health->port) {
+      items.error(i, "there is no port for `node_health` to probe it at",
+                  "add `port:` to node_health (kube-proxy's own is 10256) or `health_port:` to the node");
     }
   }
 }

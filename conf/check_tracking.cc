@@ -2,13 +2,29 @@
 #include "conf/suggest.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 namespace telltale::conf {
 namespace {
 
-bool tracks(const Service& service) { return service.health && service.health->kind == ProbeKind::track; }
+/// The two fields by which a service may track another one.
+struct Tracking {
+  std::string_view field;
+  std::optional<Health> Service::* health;
+};
+constexpr std::array<Tracking, 2> trackings = {
+    {{"health", &Service::health}, {"node_health", &Service::node_health}}};
+
+bool tracks(const Service& service, const Tracking& by) {
+  const auto& health = service.*by.health;
+  return health && health->kind == ProbeKind::track;
+}
 
 /// Whether everybody who serves is in the configuration, by address.
 bool is_static(const Service& service) {
@@ -29,9 +45,12 @@ struct Verdicts {
     for (const Node& node : service.nodes) {
       nodes.insert(node.name);
       // One with endpoints is probed itself only at a health port; else its endpoints are.
-      if (node.endpoints.empty() || node.health_port || service.health->port) hosts.insert(node.host);
+      if (node.endpoints.empty() || service.node_health || node.health_port || service.health->port) {
+        hosts.insert(node.host);
+      }
       for (const Endpoint& each : node.endpoints) hosts.insert(host_of(each.address));
     }
+    if (!service.health) return;
     for (const Endpoint& each : service.endpoints) hosts.insert(host_of(each.address));
   }
 };
@@ -43,25 +62,30 @@ class TrackingCheck {
   }
   void run() {
     for (std::size_t i = 0; i < services().size(); ++i) {
-      if (tracks(services()[i]) && !services()[i].health->track.empty()) check(i);
+      for (const Tracking& by : trackings) {
+        if (tracks(services()[i], by) && !(services()[i].*by.health)->track.empty()) check(i, by);
+      }
     }
   }
 
  private:
   const std::vector<Service>& services() const { return draft_.model.services; }
-  const std::size_t* tracked_by(std::size_t service) const {
-    if (!tracks(services()[service])) return nullptr;
-    const auto found = by_name_.find(services()[service].health->track);
+  const std::size_t* tracked_by(std::size_t service, const Tracking& by) const {
+    if (!tracks(services()[service], by)) return nullptr;
+    const auto found = by_name_.find((services()[service].*by.health)->track);
     return found == by_name_.end() ? nullptr : &found->second;
   }
-  void error(std::size_t service, std::string message, std::string hint = {}) {
-    diagnostics_.error(draft_.services[service].node->descend({"health", "track"}),
-                       "services[" + std::to_string(service) + "].health.track", std::move(message), std::move(hint));
+  void error(std::size_t service, const Tracking& by, std::string message, std::string hint = {}) {
+    diagnostics_.error(draft_.services[service].node->descend({by.field, "track"}),
+                       "services[" + std::to_string(service) + "]." + std::string(by.field) + ".track",
+                       std::move(message), std::move(hint));
   }
-  void check(std::size_t service);
-  void report_missing(std::size_t service);
-  bool check_circle(std::size_t service);
+  void check(std::size_t service, const Tracking& by);
+  void report_missing(std::size_t service, const Tracking& by);
+  std::vector<std::size_t> way(std::size_t from, std::size_t to) const;
+  bool check_circle(std::size_t service, const Tracking& by);
   void check_counterparts(std::size_t service, const Service& tracked);
+  void check_nodes(std::size_t service, const Service& tracked);
   void check_list(const std::string& path, const YamlNode* list, const std::vector<Endpoint>& endpoints,
                   const Verdicts& verdicts, const std::string& tracked);
   void report(const YamlNode& place, std::string path, const std::string& who, const std::string& tracked);
@@ -71,40 +95,57 @@ class TrackingCheck {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
-void TrackingCheck::check(std::size_t service) {
-  const std::size_t* tracked = tracked_by(service);
-  if (tracked == nullptr) return report_missing(service);
+void TrackingCheck::check(std::size_t service, const Tracking& by) {
+  const std::size_t* tracked = tracked_by(service, by);
+  if (tracked == nullptr) return report_missing(service, by);
   const Service& other = services()[*tracked];
-  if (!other.health) {
-    return error(service, "the service " + quote(other.name) + " has no `health`: there is nothing to track",
+  if (!other.health && !other.node_health) {
+    return error(service, by, "the service " + quote(other.name) + " has no `health`: there is nothing to track",
                  "add `health:` there");
   }
-  if (check_circle(service) && is_static(services()[service]) && is_static(other)) check_counterparts(service, other);
+  if (!check_circle(service, by) || !is_static(services()[service]) || !is_static(other)) return;
+  if (by.health == &Service::health) {
+    check_counterparts(service, other);
+  } else {
+    check_nodes(service, other);
+  }
 }
 
-void TrackingCheck::report_missing(std::size_t service) {
+void TrackingCheck::report_missing(std::size_t service, const Tracking& by) {
   std::vector<std::string_view> names;
   for (const Service& each : services()) names.push_back(each.name);
-  const std::string& name = services()[service].health->track;
-  error(service, "there is no service " + quote(name),
+  const std::string& name = (services()[service].*by.health)->track;
+  error(service, by, "there is no service " + quote(name),
         did_you_mean(name, names, "it must be the `name` of one of the services"));
 }
 
-/// False when it is in one, which is reported once, of its first service.
-bool TrackingCheck::check_circle(std::size_t service) {
-  std::string way = quote(services()[service].name);
-  std::unordered_set<std::size_t> seen = {service};
-  bool is_first = true;
-  for (const std::size_t* next = tracked_by(service); next != nullptr; next = tracked_by(*next)) {
-    way += " tracks " + quote(services()[*next].name);
-    if (*next == service) {
-      if (is_first) error(service, "no service has verdicts of its own here: " + way, "one of them needs a probe");
-      return false;
+/// From service to service, each tracked by the one before it, both ends included; empty: there is none.
+std::vector<std::size_t> TrackingCheck::way(std::size_t from, std::size_t to) const {
+  std::unordered_map<std::size_t, std::size_t> before = {{from, from}};
+  std::vector<std::size_t> found = {from};
+  for (std::size_t at = 0; at < found.size() && !before.contains(to); ++at) {
+    for (const Tracking& by : trackings) {
+      const std::size_t* next = tracked_by(found[at], by);
+      if (next != nullptr && before.emplace(*next, found[at]).second) found.push_back(*next);
     }
-    if (!seen.insert(*next).second) return true;  // a circle further on
-    is_first = is_first && *next > service;
   }
-  return true;
+  std::vector<std::size_t> all;
+  if (!before.contains(to)) return all;
+  for (std::size_t at = to; at != from; at = before[at]) all.push_back(at);
+  all.push_back(from);
+  std::ranges::reverse(all);
+  return all;
+}
+
+/// False when it is in one, which is reported once, of its first service.
+bool TrackingCheck::check_circle(std::size_t service, const Tracking& by) {
+  const auto back = way(*tracked_by(service, by), service);
+  if (back.empty()) return true;
+  if (std::ranges::min(back) < service) return false;
+  std::string text = quote(services()[service].name);
+  for (const std::size_t each : back) text += " tracks " + quote(services()[each].name);
+  error(service, by, "no service has verdicts of its own here: " + text, "one of them needs a probe");
+  return false;
 }
 
 void TrackingCheck::report(const YamlNode& place, std::string path, const std::string& who,
@@ -139,6 +180,18 @@ void TrackingCheck::check_counterparts(std::size_t service, const Service& track
     }
   }
   check_list(path + ".endpoints", place.find("endpoints"), services()[service].endpoints, verdicts, tracked.name);
+}
+
+/// For `node_health`: by name, else by address.
+void TrackingCheck::check_nodes(std::size_t service, const Service& tracked) {
+  const Verdicts verdicts(tracked);
+  const auto& nodes = services()[service].nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (node.host.empty() || verdicts.nodes.contains(node.name) || verdicts.hosts.contains(node.host)) continue;
+    report(*draft_.services[service].node->find("nodes")->items[i],
+           "services[" + std::to_string(service) + "].nodes[" + std::to_string(i) + "]", node.name, tracked.name);
+  }
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model);
 void write_service(Emitter& out, const Service& service);
 void write_nodes(Emitter& out, const std::vector<Node>& nodes);
 void write_endpoints(Emitter& out, const std::vector<Endpoint>& endpoints);
-void write_health(Emitter& out, const Health& health);
+void write_health(Emitter& out, std::string_view field, const Health& health);
 void write_propagate(Emitter& out, const forwarding::Propagate& propagate);
 void write_service_timeouts(Emitter& out, const ServiceTimeouts& timeouts);
 void write_retries(Emitter& out, const Retries& retries);

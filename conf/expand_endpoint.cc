@@ -90,8 +90,8 @@ void write_nodes(Emitter& out, const std::vector<Node>& nodes) {
   out.close();
 }
 
-void write_health(Emitter& out, const Health& health) {
-  out.open("health");
+void write_health(Emitter& out, std::string_view field, const Health& health) {
+  out.open(field);
   write_kind(out, health);
   if (health.kind == ProbeKind::track) return out.close();
   out.text_if_any("host", health.host);

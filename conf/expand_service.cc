@@ -86,7 +86,8 @@ void write_service(Emitter& out, const Service& service) {
   write_nodes(out, service.nodes);
   write_endpoints(out, service.endpoints);
   out.text_if_any("endpoints_file", service.endpoints_file);
-  if (service.health) write_health(out, *service.health);
+  if (service.health) write_health(out, "health", *service.health);
+  if (service.node_health) write_health(out, "node_health", *service.node_health);
   if (service.health_check_node_port) out.address("health_check_node_port", *service.health_check_node_port);
   write_ejection(out, service.ejection);
   out.duration("slow_start", service.slow_start);

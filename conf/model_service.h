@@ -115,7 +115,7 @@ struct Node {
   std::optional<std::uint16_t> port;  ///< NodePort; default Service::port
   std::string zone;
   std::uint32_t weight = 1;
-  std::optional<std::uint16_t> health_port;  ///< overrides health.port for this node
+  std::optional<std::uint16_t> health_port;  ///< overrides node_health.port, or else health.port
   std::vector<Endpoint> endpoints;           ///< traffic goes straight to these if there are any
   friend bool operator==(const Node&, const Node&) = default;
 };
@@ -167,7 +167,8 @@ struct Service {
   std::vector<Node> nodes;
   std::vector<Endpoint> endpoints;
   std::string endpoints_file;    ///< absolute; more nodes and endpoints, followed as it changes; empty: none
-  std::optional<Health> health;  ///< none: every endpoint counts as healthy
+  std::optional<Health> health;       ///< of each endpoint or, without node_health, node; none: it counts as healthy
+  std::optional<Health> node_health;  ///< of each node, beside what `health` says of where it serves
   std::optional<Ejection> ejection;
   Milliseconds slow_start{0};  ///< an endpoint that comes (back) gets its full share after this time; 0: at once
   std::optional<Address> health_check_node_port;  ///< where we answer as kube-proxy's health check port does

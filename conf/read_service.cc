@@ -37,6 +37,9 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
   reader.object("health", [&](const YamlNode& value, const Path& at) {
     read_health(context, value, at, service.health.emplace());
   });
+  reader.object("node_health", [&](const YamlNode& value, const Path& at) {
+    read_health(context, value, at, service.node_health.emplace());
+  });
   if (reader.read("health_check_node_port", service.health_check_node_port)) {
     source.health_check_node_port = reader.value("health_check_node_port");
   }

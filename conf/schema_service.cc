@@ -249,7 +249,15 @@ constexpr Field service_fields[] = {
     {.name = "health",
      .type = Type::object,
      .object = &schema::health,
-     .meaning = "The probe of each node, or of each endpoint without one. Default: none, all count as healthy."},
+     .meaning =
+         "The probe of each node, or of each endpoint without one; beside `node_health`, of where each serves. "
+         "Default: none, all count as healthy."},
+    {.name = "node_health",
+     .type = Type::object,
+     .object = &schema::health,
+     .meaning =
+         "A probe of each node besides, with the fields of `health`: an endpoint serves only if both allow it. It needs "
+         "a `port` (kube-proxy's own is 10256), or the nodes a `health_port`. Default: none."},
     {.name = "health_check_node_port",
      .type = Type::socket,
      .meaning =

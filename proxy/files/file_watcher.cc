@@ -26,16 +26,22 @@ FileWatcher::FileWatcher(boost::asio::io_context& control, std::string path, std
 void FileWatcher::about_to_read() { told_ = look_at(path_); }
 
 void FileWatcher::start() {
+  started_ = true;
   look();
-  wait();
+  if (started_) wait();
+}
+
+void FileWatcher::stop() {
+  started_ = false;
+  timer_.cancel();
 }
 
 void FileWatcher::wait() {
   timer_.expires_after(interval_);
   timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
+    if (error || !started_) return;
     look();
-    wait();
+    if (started_) wait();
   });
 }
 

@@ -29,7 +29,8 @@ class FileWatcher {
   void about_to_read();
   /// Looks now, and then once every interval.
   void start();
-  void stop() { timer_.cancel(); }
+  /// Idempotent; from within `changed`, too. start() may follow.
+  void stop();
   /// One look.
   void look();
 
@@ -50,6 +51,7 @@ class FileWatcher {
   std::function<void()> changed_;
   std::chrono::milliseconds interval_;
   boost::asio::steady_timer timer_;
+  bool started_ = false;
   std::optional<Look> told_;  ///< the last one that changed_ was called for
   std::optional<Look> seen_;  ///< the last one, if it is another
 };

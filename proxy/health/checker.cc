@@ -1,5 +1,6 @@
 #include "proxy/health/checker.h"
 
+#include "proxy/health/pace.h"
 #include "proxy/health/probe.h"
 #include "proxy/health/schedule.h"
 
@@ -28,7 +29,9 @@ constexpr std::chrono::milliseconds tick{20};
 /// Connections that are being made go through several steps, so after one has begun the looks come closer for a while.
 /// A target that does not answer at all is no reason to go on like that until its timeout.
 constexpr std::chrono::milliseconds quick_tick{5}, quick_time{60};
-constexpr double jitter = 0.1;
+/// A look that comes later than this, because this process was stopped or had other things to do, finds so many probes
+/// due that they are spread anew.
+constexpr std::chrono::milliseconds stall{100};
 
 SteadyClock::time_point round_up(SteadyClock::time_point when, std::chrono::milliseconds step) {
   const auto steps = (when.time_since_epoch() + step - SteadyClock::duration(1)) / step;
@@ -67,8 +70,10 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
     ProbeConnection connection;
     ProbeHistory history;
     SteadyClock::time_point began{};
+    SteadyClock::duration lost_before{};  // lost_ then
     std::size_t slot;
     bool running = false;
+    bool put_off = false;  // after a stall: not twice, lest it never begin
     bool gone = false;
     bool told = false;  // the verdict says what the last probe came to, and nothing else came since
   };
@@ -78,8 +83,10 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   void spread(const std::vector<std::size_t>& slots);
 
   void arm();
-  void on_time();
-  void begin(std::shared_ptr<Watched> watched, SteadyClock::time_point now);
+  void on_time(SteadyClock::time_point planned);
+  void take_answers();
+  void come_due(std::size_t slot, bool stalled, std::vector<std::size_t>& put_off);
+  void begin(std::shared_ptr<Watched> watched);
   void spawn(std::shared_ptr<Watched> watched);
   static Awaitable<void> run(Impl& self, std::shared_ptr<Watched> watched);
   void await_answer(std::shared_ptr<Watched> watched);
@@ -90,12 +97,13 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   bool tell(Watched& watched, HealthState before);
   void announce(const Watched& watched, HealthState before) const;
   void mark_affected(const ProbeTarget& target);
-  SteadyClock::duration jittered(conf::Milliseconds interval);
 
   asio::io_context& io_;
   asio::steady_timer timer_;
   SteadyClock::time_point armed_for_ = SteadyClock::time_point::max();
-  Schedule schedule_;  // by slot
+  SteadyClock::time_point looked_{};  // when the last look for answers began
+  SteadyClock::duration lost_{};      // time, of all, in which no look came although it was due: no target's fault
+  Schedule schedule_;                 // by slot
   std::minstd_rand random_;
   Options options_;
   std::vector<std::shared_ptr<Watched>> watched_;  // by slot; null: free
@@ -132,12 +140,9 @@ void HealthChecker::Impl::remove(std::size_t slot) {
 
 void HealthChecker::Impl::spread(const std::vector<std::size_t>& slots) {
   const auto now = SteadyClock::now();
-  const auto count = static_cast<SteadyClock::rep>(slots.size());
-  SteadyClock::rep place = 0;
-  for (const std::size_t slot : slots) {
-    const SteadyClock::duration interval = watched_[slot]->target.health->interval;
-    schedule_.set(slot, now + std::min<SteadyClock::duration>(std::chrono::milliseconds(1), interval / count) * place);
-    ++place;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const conf::Milliseconds interval = watched_[slots[i]]->target.health->interval;
+    schedule_.set(slots[i], now + spread_delay(i, slots.size(), interval));
   }
   arm();
 }
@@ -190,8 +195,7 @@ void HealthChecker::Impl::arm() {
   auto when = schedule_.next();
   if (when != Schedule::Time::max()) when = round_up(when, tick);
   if (under_way_ > 0) {
-    const auto now = SteadyClock::now();
-    when = std::min(when, round_up(now + SteadyClock::duration(1), now < quick_until_ ? quick_tick : tick));
+    when = std::min(when, round_up(looked_ + SteadyClock::duration(1), looked_ < quick_until_ ? quick_tick : tick));
   }
   if (when >= armed_for_) return;  // it may be that nothing is to come at all
   armed_for_ = when;
@@ -199,35 +203,58 @@ void HealthChecker::Impl::arm() {
   timer_.async_wait([self = shared_from_this(), when](const boost::system::error_code& error) {
     if (error || self->stopped_ || self->armed_for_ != when) return;
     self->armed_for_ = SteadyClock::time_point::max();
-    self->on_time();
+    self->on_time(when);
   });
 }
 
-void HealthChecker::Impl::on_time() {
-  using std::chrono::milliseconds;
-  loop_.run_once(milliseconds(0));  // answers, and connections that were closed
-  const auto now = SteadyClock::now();
-  bool began = false;
+void HealthChecker::Impl::on_time(SteadyClock::time_point planned) {
+  // Before the look: what is over by now is over although all that had come by now was taken.
+  looked_ = SteadyClock::now();
+  const auto late = looked_ - planned;
+  if (late > tick) lost_ += late;
+  take_answers();
+  std::vector<std::size_t> put_off;
   while (!stopped_) {
-    const auto slot = schedule_.pop_due(now);
+    const auto slot = schedule_.pop_due(looked_);
     if (!slot) break;
-    if (watched_[*slot]->running) {
-      watched_[*slot]->connection.expire();
-    } else {
-      begin(watched_[*slot], now);
-      began = true;
-    }
+    come_due(*slot, late > stall, put_off);
   }
-  if (began && !stopped_) loop_.run_once(milliseconds(0));
+  if (stopped_) return;
+  if (!put_off.empty()) spread(put_off);
+  loop_.run_once(std::chrono::milliseconds(0));  // lets go what began
   arm();
 }
 
-void HealthChecker::Impl::begin(std::shared_ptr<Watched> watched, SteadyClock::time_point now) {
+/// Answers, and connections that were closed. What needs more than a pass - what was read is judged in the next one,
+/// and each takes only so many events - has it; what somebody sends without end has no more.
+void HealthChecker::Impl::take_answers() {
+  for (auto passes = loop_.descriptor_count() / EventLoop::max_events + 2; passes > 0 && !stopped_; --passes) {
+    if (loop_.run_once(std::chrono::milliseconds(0)) == 0) break;
+  }
+}
+
+void HealthChecker::Impl::come_due(std::size_t slot, bool stalled, std::vector<std::size_t>& put_off) {
+  const std::shared_ptr<Watched> watched = watched_[slot];  // a callback may take it away
+  if (watched->running) {
+    const auto deadline = watched->began + watched->target.health->timeout + (lost_ - watched->lost_before);
+    if (deadline > looked_) return schedule_.set(slot, deadline);
+    watched->connection.expire();
+  } else if (stalled && !watched->put_off) {
+    watched->put_off = true;
+    put_off.push_back(slot);
+  } else {
+    begin(watched);
+  }
+}
+
+void HealthChecker::Impl::begin(std::shared_ptr<Watched> watched) {
   watched->running = true;
-  watched->began = now;
+  watched->put_off = false;
+  watched->began = looked_;
+  watched->lost_before = lost_;
   watched->connection.begin();
   ++under_way_;
-  schedule_.set(watched->slot, now + watched->target.health->timeout);
+  schedule_.set(watched->slot, looked_ + watched->target.health->timeout);
   const Probe& probe = probe_for(watched->target.health->kind);
   if (probe.ask_again != nullptr && probe.ask_again(watched->target, watched->connection, tools_)) {
     await_answer(std::move(watched));
@@ -304,7 +331,7 @@ void HealthChecker::Impl::schedule_next(const Watched& watched, HealthState befo
   const HealthState state = watched.history.state();
   const bool soon = outcome != ProbeOutcome::not_made && (state != before || state != state_for(outcome));
   const auto interval = soon ? std::min(health.interval, health.fast_interval) : health.interval;
-  schedule_.set(watched.slot, std::max(watched.began + jittered(interval), loop_.now()));
+  schedule_.set(watched.slot, std::max(watched.began + jittered(interval, random_), looked_));
 }
 
 /// Writes the verdict. Whether balancers have to look again.
@@ -354,12 +381,6 @@ void HealthChecker::Impl::tell_changes() {
   std::sort(services.begin(), services.end());
   services.erase(std::unique(services.begin(), services.end()), services.end());
   if (!services.empty() && options_.on_affected) options_.on_affected(services);
-}
-
-SteadyClock::duration HealthChecker::Impl::jittered(conf::Milliseconds interval) {
-  std::uniform_real_distribution<double> factor(1 - jitter, 1 + jitter);
-  return std::chrono::duration_cast<SteadyClock::duration>(
-      std::chrono::duration<double, std::milli>(static_cast<double>(interval.count()) * factor(random_)));
 }
 
 HealthChecker::HealthChecker(asio::io_context& io, std::vector<ProbeTarget> targets, Options options)

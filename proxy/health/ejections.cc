@@ -121,8 +121,7 @@ std::vector<std::size_t> Ejections::succeeded(const ProbeTarget& target, SteadyT
     Entry& entry = look_at(service);
     const std::size_t back = std::erase_if(entry.out, [&](const auto& each) {
       const Endpoint& endpoint = *each.second.endpoint;
-      const bool is_about_it =
-          endpoint.verdict == target.verdict || (endpoint.node && endpoint.node->verdict == target.verdict);
+      const bool is_about_it = endpoint.verdict == target.verdict || endpoint.node_verdict() == target.verdict;
       if (!is_about_it || endpoint.address != target.address || began <= each.second.since) return false;
       bring_back(*services_[service], each.second, "a probe succeeded", now);
       return true;

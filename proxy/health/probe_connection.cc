@@ -18,25 +18,6 @@ namespace beast = boost::beast;
 using boost::system::error_code;
 constexpr auto would_block = asio::error::would_block;
 
-/// Errors that say something of this process or host, not of the target.
-bool own_fault(const error_code& error) {
-  if (error.category() != boost::system::system_category()) return false;
-  switch (error.value()) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case ENOSPC:  // of epoll's watches
-    case EADDRNOTAVAIL:
-    case EAFNOSUPPORT:
-    case EACCES:
-    case EPERM:
-      return true;
-    default:
-      return false;
-  }
-}
-
 const char* to_string(ProbeConnection::Phase phase) {
   switch (phase) {
     case ProbeConnection::Phase::connect:
@@ -53,6 +34,25 @@ const char* to_string(ProbeConnection::Phase phase) {
 
 }  // namespace
 
+bool is_own_fault(const error_code& error, bool at_once) {
+  if (error.category() != boost::system::system_category()) return false;
+  switch (error.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC:  // of epoll's watches
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+      return true;
+    case EACCES:
+    case EPERM:
+      return at_once;
+    default:
+      return false;
+  }
+}
+
 ProbeConnection::ProbeConnection() = default;
 
 ProbeConnection::~ProbeConnection() { close(); }
@@ -60,17 +60,20 @@ ProbeConnection::~ProbeConnection() { close(); }
 Awaitable<bool> ProbeConnection::open(const ProbeTarget& target, ProbeTools& tools) {
   close();
   phase_ = Phase::connect;
-  asked_ = false;
-  error_code error = co_await connect(target, tools);
-  if (!error && target.health->kind == conf::ProbeKind::https) {
-    phase_ = Phase::handshake;
+  asked_ = dialed_ = false;
+  std::unique_ptr<TlsClient> tls;
+  if (target.health->kind == conf::ProbeKind::https) {
     const auto context = tools.tls.get(target.health->tls);
     if (!context) {
-      close();
       conclude({ProbeOutcome::not_made, "TLS: " + context.error().message});
       co_return false;
     }
-    tls_ = std::make_unique<TlsClient>(*context, tls_peer(target.health->tls, target.host), stream_);
+    tls = std::make_unique<TlsClient>(*context, tls_peer(target.health->tls, target.host), stream_);
+  }
+  error_code error = co_await connect(target, tools);
+  if (!error && tls) {
+    phase_ = Phase::handshake;
+    tls_ = std::move(tls);
     error = co_await shake_hands();
   }
   if (error) conclude_failure(error);
@@ -81,6 +84,7 @@ Awaitable<error_code> ProbeConnection::connect(const ProbeTarget& target, ProbeT
   if (expired_) co_return asio::error::operation_aborted;
   Connecting connecting = start_connect(tools.loop, target.address);
   if (connecting.error) co_return connecting.error;
+  dialed_ = true;
   stream_ = std::move(connecting.stream);
   const auto [waited] = co_await stream_.descriptor().output().async_wait(as_result);
   if (waited) co_return waited;
@@ -179,7 +183,7 @@ void ProbeConnection::conclude_failure(const error_code& error) {
 
 ProbeResult ProbeConnection::failure(const error_code& error) const {
   ProbeResult result;
-  result.outcome = own_fault(error) ? ProbeOutcome::not_made : ProbeOutcome::unhealthy;
+  result.outcome = is_own_fault(error, !dialed_) ? ProbeOutcome::not_made : ProbeOutcome::unhealthy;
   const bool ended = error == asio::error::eof;
   if (expired_) {
     result.outcome = ProbeOutcome::unhealthy;

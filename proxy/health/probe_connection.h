@@ -38,7 +38,7 @@ class ProbeConnection {
 
   void begin() { expired_ = asked_ = false, phase_ = Phase::connect; }
   /// A fresh connection, with the PROXY header and the TLS handshake that the target asks for. False: it failed, and
-  /// result() says how.
+  /// result() says how. Whether the probe can be made at all is settled before the target is asked.
   Awaitable<bool> open(const ProbeTarget& target, ProbeTools& tools);
   bool is_open() const { return stream_.is_open(); }
   /// Something came that has not been received, or the peer has closed.
@@ -96,10 +96,16 @@ class ProbeConnection {
   std::unique_ptr<ProbeSession> session_;
   bool expired_ = false;
   bool asked_ = false;
+  bool dialed_ = false;  // this host let the connection go out: what fails from then on may come from elsewhere
   Phase phase_ = Phase::connect;
   AnswerPrint print_;
   ProbeResult result_;
 };
+
+/// Whether this says something of this process or host, not of the target. That something is forbidden does only when
+/// connect() says so `at_once`, by a route or filter of our own; later it is what a router on the way, or the target's
+/// host, answered (ICMPv6 "administratively prohibited" comes as EACCES).
+bool is_own_fault(const boost::system::error_code& error, bool at_once);
 
 /// What goes before the first octet of a probe: nothing, or a PROXY header that says that we speak for ourselves, v2
 /// `LOCAL` or v1 `UNKNOWN` (health.md: never at a kube-proxy port).

@@ -16,8 +16,6 @@
 namespace telltale::proxy {
 namespace {
 
-constexpr std::size_t max_events = 256;
-
 [[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::system_category(), what); }
 
 std::size_t this_thread() { return std::hash<std::thread::id>{}(std::this_thread::get_id()) | 1; }
@@ -61,12 +59,12 @@ int EventLoop::wait_milliseconds(std::chrono::milliseconds max_wait) const {
   return static_cast<int>(wait.count());
 }
 
-void EventLoop::run_once(std::chrono::milliseconds max_wait) {
+std::size_t EventLoop::run_once(std::chrono::milliseconds max_wait) {
   thread_.store(this_thread(), std::memory_order_relaxed);
   std::array<epoll_event, max_events> events;
   const int count =
       ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_milliseconds(max_wait));
-  now_ = Clock::now();
+  const Clock::time_point pass_before = std::exchange(now_, Clock::now());
   for (int i = 0; i < count; ++i) {
     // The eventfd is edge-triggered and never read: its only news is that remote_tasks_ has some.
     const auto& event = events[static_cast<std::size_t>(i)];
@@ -74,9 +72,22 @@ void EventLoop::run_once(std::chrono::milliseconds max_wait) {
   }
   run_tasks();
   signal_soon();
-  wheel_.advance(now_, [](DeadlineWheel::Entry& entry) { static_cast<Descriptor&>(entry).on_deadline(); });
+  look_at_deadlines(pass_before, count);
   if (end_of_pass_) end_of_pass_();
   free_closed();
+  return static_cast<std::size_t>(std::max(count, 0));
+}
+
+/// What had come when the pass before began has been taken by this one, unless there was more than it could take, or
+/// the kernel did not say (EINTR, which SIGCONT causes). Then by the first that is not full, or when the full ones
+/// together took as many events as there are descriptors: the kernel tells of them in turn.
+void EventLoop::look_at_deadlines(Clock::time_point pass_before, int count) {
+  if (round_events_ == 0) round_began_ = pass_before;
+  if (count < 0) return;
+  round_events_ += static_cast<std::size_t>(count);
+  if (static_cast<std::size_t>(count) == max_events && round_events_ <= descriptor_count_) return;
+  round_events_ = 0;
+  wheel_.advance(round_began_, [](DeadlineWheel::Entry& entry) { static_cast<Descriptor&>(entry).on_deadline(); });
 }
 
 void EventLoop::post_task(std::unique_ptr<Task> task) {

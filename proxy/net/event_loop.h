@@ -33,6 +33,7 @@ class EventLoop : public boost::asio::execution_context {
   using Clock = std::chrono::steady_clock;
   using error_code = boost::system::error_code;
   static constexpr std::size_t scratch_size = 64 * 1024;
+  static constexpr std::size_t max_events = 256;  ///< that a pass takes
 
   /// Satisfies Asio's executor requirements; execute() posts (blocking.never).
   class Executor {
@@ -64,8 +65,11 @@ class EventLoop : public boost::asio::execution_context {
 
   /// Runs until stop(). The thread that calls it is the loop's thread from then on.
   void run();
-  /// One pass: waits at most `max_wait` for events, calls their handlers, then posted work and expired deadlines.
-  void run_once(std::chrono::milliseconds max_wait);
+  /// One pass: waits at most `max_wait` for events, calls their handlers, then posted work and expired deadlines. A
+  /// deadline has expired only if all that had come by then has been taken: whoever was not run for a while - stopped,
+  /// a paused machine - finds answers and times that are over at once, and the answers were there in time.
+  /// Returns how many events it took; max_events: there may be more.
+  std::size_t run_once(std::chrono::milliseconds max_wait);
   /// From any thread. The current pass is finished first.
   void stop();
 
@@ -125,12 +129,15 @@ class EventLoop : public boost::asio::execution_context {
   void drop_tasks();
   void wake();
   int wait_milliseconds(std::chrono::milliseconds max_wait) const;
+  void look_at_deadlines(Clock::time_point pass_before, int count);
   void free_closed();
 
   UniqueFd epoll_;
   UniqueFd eventfd_;
   Clock::time_point now_;
   DeadlineWheel wheel_;
+  Clock::time_point round_began_;  // of passes that took all that they could
+  std::size_t round_events_ = 0;
   std::unique_ptr<char[]> scratch_;
   std::size_t descriptor_count_ = 0;
   Descriptor* open_ = nullptr;

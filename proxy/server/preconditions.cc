@@ -55,13 +55,16 @@ void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& fi
 void check_probe_authorities(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   TlsContexts contexts;
   for (std::size_t i = 0; i < model.services.size(); ++i) {
-    const auto& health = model.services[i].health;
-    if (!health || health->kind != conf::ProbeKind::https) continue;
-    if (const auto context = contexts.get(health->tls); !context) {
-      findings.push_back({.severity = conf::Severity::error,
-                          .path = "services[" + std::to_string(i) + "].health.tls.ca",
-                          .message = context.error().message,
-                          .hint = "a file of certificates in PEM"});
+    const conf::Service& service = model.services[i];
+    for (const auto& [field, health] :
+         {std::pair("health", &service.health), std::pair("node_health", &service.node_health)}) {
+      if (!*health || (*health)->kind != conf::ProbeKind::https) continue;
+      if (const auto context = contexts.get((*health)->tls); !context) {
+        findings.push_back({.severity = conf::Severity::error,
+                            .path = "services[" + std::to_string(i) + "]." + field + ".tls.ca",
+                            .message = context.error().message,
+                            .hint = "a file of certificates in PEM"});
+      }
     }
   }
 }

@@ -16,7 +16,7 @@ constexpr std::array<int, 4> severities = {1, 0, 2, 3};
 /// The worse of an endpoint's two verdicts; of equal ones its own. null: there is none.
 const HealthVerdict* deciding(const Endpoint& endpoint) {
   const HealthVerdict* own = endpoint.verdict.get();
-  const HealthVerdict* nodes = endpoint.node ? endpoint.node->verdict.get() : nullptr;
+  const HealthVerdict* nodes = endpoint.node_verdict().get();
   if (own == nullptr || nodes == nullptr) return own != nullptr ? own : nodes;
   return is_worse(nodes->state(), own->state()) ? nodes : own;
 }
@@ -53,7 +53,8 @@ std::string Endpoint::reason() const {
   if (terminating) return serving ? "terminating" : "terminating, and no longer serving";
   if (!serving) return "not ready";
   const HealthVerdict* decides = deciding(*this);
-  return decides != nullptr ? decides->reason() : std::string();
+  if (decides == nullptr) return {};
+  return verdict && decides != verdict.get() ? "its node: " + decides->reason() : decides->reason();
 }
 
 Time Endpoint::since() const {
@@ -65,7 +66,7 @@ Time Endpoint::since() const {
 
 Time Endpoint::came() const {
   Time when = std::max(known_since, passive->recovered);
-  for (const HealthVerdict* each : {verdict.get(), node ? node->verdict.get() : nullptr}) {
+  for (const HealthVerdict* each : {verdict.get(), node_verdict().get()}) {
     if (each == nullptr) continue;
     when = std::max(when, each->recovered());
     // A new one begins when its first probe succeeds.

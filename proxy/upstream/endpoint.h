@@ -79,6 +79,7 @@ struct Endpoint {
   bool serving = true, terminating = false;
   std::shared_ptr<const Node> node;                     ///< null: of no node
   std::shared_ptr<HealthVerdict> verdict;               ///< null: no probe of its own
+  std::shared_ptr<HealthVerdict> tracked_node;          ///< of the node of whom it tracks, beside that one's own
   std::shared_ptr<PassiveHealth> passive;               ///< never null
   std::chrono::system_clock::time_point known_since{};  ///< {}: from the beginning, which is no reason to start slowly
 
@@ -88,6 +89,10 @@ struct Endpoint {
   HealthState state() const;
   /// The same from the probes alone: what a terminating endpoint is judged by (KEP-1669).
   HealthState probed_state() const;
+  /// Of its node's probe, or of that of the node of whom it tracks; null: there is none.
+  const std::shared_ptr<HealthVerdict>& node_verdict() const {
+    return node && node->verdict ? node->verdict : tracked_node;
+  }
   /// Why it is in that state, for people; empty: there is no probe.
   std::string reason() const;
   /// Since when it is in it; {}: from the beginning.

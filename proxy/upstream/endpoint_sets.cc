@@ -29,52 +29,74 @@ std::uint32_t times(std::uint32_t a, std::uint32_t b) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(product, std::numeric_limits<std::uint32_t>::max()));
 }
 
-bool tracks(const conf::Service& service) { return service.health && service.health->kind == conf::ProbeKind::track; }
+bool tracks(const std::optional<conf::Health>& health) { return health && health->kind == conf::ProbeKind::track; }
+bool tracks(const conf::Service& service) { return tracks(service.health) || tracks(service.node_health); }
+bool tracks(const conf::Service& service, const std::string& other) {
+  return (tracks(service.health) && service.health->track == other) ||
+         (tracks(service.node_health) && service.node_health->track == other);
+}
 
 std::string host_of(const conf::Address& address) {
   return address.ip ? address.ip->address.to_string() : address.unix_path;
 }
 
-/// What a set says of a node by name, or of an address; null: nothing.
+/// What probes say of one who serves: that of its node, and its own.
+struct Verdicts {
+  std::shared_ptr<HealthVerdict> node, own;
+  const std::shared_ptr<HealthVerdict>& node_first() const { return node ? node : own; }
+  const std::shared_ptr<HealthVerdict>& own_first() const { return own ? own : node; }
+};
+
+/// What a set says of a node by name, or of an address.
 class Tracked {
  public:
   explicit Tracked(const EndpointSet& set) {
     for (const auto& node : set.nodes) {
-      if (node->verdict) add(node.get(), node->host, node->verdict);
+      if (!node->verdict) continue;
+      const Verdicts its{node->verdict, nullptr};
+      by_both_.try_emplace(both(node->name, node->host), its);
+      by_name_.try_emplace(node->name, its);
+      by_host_.try_emplace(node->host, its);
     }
     for (const auto& endpoint : set.endpoints) {
-      const auto& verdict = endpoint->verdict ? endpoint->verdict : endpoint->node ? endpoint->node->verdict : nullptr;
-      if (verdict) add(endpoint->node.get(), host_of(endpoint->address), verdict);
+      const Verdicts its{endpoint->node_verdict(), endpoint->verdict};
+      if (!its.node && !its.own) continue;
+      const std::string host = host_of(endpoint->address);
+      if (endpoint->node) {
+        add(by_both_, both(endpoint->node->name, host), its, true);
+        add(by_name_, endpoint->node->name, its, host == endpoint->node->host);
+      }
+      add(by_host_, host, its, true);
     }
   }
 
   /// Of the node of that name the one at the host, for there may be several; else any of that name; else the host's.
-  /// Never null: who has no counterpart is unknown, not healthy.
-  std::shared_ptr<HealthVerdict> find(const std::string& node_name, const std::string& host) const {
-    if (auto verdict = in(by_both_, both(node_name, host))) return verdict;
-    if (auto verdict = in(by_name_, node_name)) return verdict;
-    return find(host);
-  }
-  std::shared_ptr<HealthVerdict> find(const std::string& host) const {
-    if (auto verdict = in(by_host_, host)) return verdict;
-    auto unknown = std::make_shared<HealthVerdict>();
-    unknown->set_reason("the tracked service has no such node or endpoint");
-    return unknown;
+  /// One verdict at least: who has no counterpart is unknown, not healthy. `node_name` may be empty.
+  Verdicts find(const std::string& node_name, const std::string& host) const {
+    const Verdicts there = in(by_host_, host);
+    Verdicts found = in(by_both_, both(node_name, host));
+    if (!found.node && !found.own) found = in(by_name_, node_name);
+    if (!found.node && !found.own) found = there;
+    if (!found.own && found.node == there.node) found.own = there.own;
+    if (!found.node && !found.own) {
+      found.own = std::make_shared<HealthVerdict>();
+      found.own->set_reason("the tracked service has no such node or endpoint");
+    }
+    return found;
   }
 
  private:
-  using Map = std::unordered_map<std::string, std::shared_ptr<HealthVerdict>>;
-  void add(const Node* node, const std::string& host, const std::shared_ptr<HealthVerdict>& verdict) {
-    if (node != nullptr) {
-      by_both_.try_emplace(both(node->name, host), verdict);
-      by_name_.try_emplace(node->name, verdict);
-    }
-    by_host_.try_emplace(host, verdict);
-  }
+  using Map = std::unordered_map<std::string, Verdicts>;
   static std::string both(const std::string& name, const std::string& host) { return name + '\n' + host; }
-  static std::shared_ptr<HealthVerdict> in(const Map& map, const std::string& key) {
+  /// What serves at the node's own address completes what is known of the node.
+  static void add(Map& map, const std::string& key, const Verdicts& its, bool completes) {
+    const auto [place, is_new] = map.try_emplace(key, its);
+    Verdicts& known = place->second;
+    if (!is_new && completes && known.node == its.node && !known.own) known.own = its.own;
+  }
+  static Verdicts in(const Map& map, const std::string& key) {
     const auto found = map.find(key);
-    return found == map.end() ? nullptr : found->second;
+    return found == map.end() ? Verdicts() : found->second;
   }
   Map by_both_, by_name_, by_host_;
 };
@@ -87,9 +109,8 @@ class EndpointSets::Builder {
   Builder(EndpointSets& sets, std::size_t service, Time now)
       : sets_(sets), index_(service), service_(*sets.services_[service]), entry_(sets.entries_[service]), now_(now) {
     for (const auto& endpoint : service_.set().endpoints) before_[key_of(*endpoint)].push_back(endpoint);
-    if (!tracks(service_.conf())) return;
-    const auto tracked = std::ranges::find(sets_.services_, service_.conf().health->track, &Service::name);
-    tracked_.emplace(tracked == sets_.services_.end() ? EndpointSet() : (*tracked)->set());
+    track(service_.conf().health, tracked_);
+    track(service_.conf().node_health, tracked_nodes_);
   }
 
   std::shared_ptr<const EndpointSet> build() {
@@ -115,9 +136,13 @@ class EndpointSets::Builder {
     return endpoint.address_text + '\n' + (endpoint.node ? endpoint.node->name : std::string());
   }
 
+  void track(const std::optional<conf::Health>& health, std::optional<Tracked>& tracked) const;
   void add_node(const conf::Node& conf);
+  std::shared_ptr<HealthVerdict> verdict_of(const conf::Node& conf, const Node& node) const;
   void add_endpoint(const conf::Endpoint& conf, std::shared_ptr<const Node> node, std::uint32_t node_weight,
                     double node_share);
+  void judge(Endpoint& endpoint) const;
+  void judge_as_tracked(Endpoint& endpoint) const;
   void take_place(Endpoint& endpoint);
 
   EndpointSets& sets_;
@@ -125,11 +150,32 @@ class EndpointSets::Builder {
   Service& service_;
   Entry& entry_;
   Time now_;
-  std::optional<Tracked> tracked_;
+  std::optional<Tracked> tracked_, tracked_nodes_;                   // by `health`, by `node_health`
   std::unordered_map<std::string_view, std::size_t> nodes_by_name_;  // more than one: the addresses of a DNS name
   std::unordered_map<std::string, std::vector<std::shared_ptr<const Endpoint>>> before_;
   std::shared_ptr<EndpointSet> set_ = std::make_shared<EndpointSet>();
 };
+
+void EndpointSets::Builder::track(const std::optional<conf::Health>& health, std::optional<Tracked>& tracked) const {
+  if (!tracks(health)) return;
+  const auto other = std::ranges::find(sets_.services_, health->track, &Service::name);
+  tracked.emplace(other == sets_.services_.end() ? EndpointSet() : (*other)->set());
+}
+
+/// The node's; null: it is not probed itself.
+std::shared_ptr<HealthVerdict> EndpointSets::Builder::verdict_of(const conf::Node& conf, const Node& node) const {
+  const conf::Service& service = service_.conf();
+  if (tracked_nodes_) return tracked_nodes_->find(node.name, node.host).node_first();
+  if (tracked_ && !service.node_health) {
+    return conf.endpoints.empty() ? tracked_->find(node.name, node.host).node_first() : nullptr;
+  }
+  const auto& health = service.node_health ? service.node_health : service.health;
+  if (!health) return nullptr;
+  auto port = conf.health_port ? conf.health_port : health->port;
+  if (!port && !service.node_health && !conf.endpoints.empty()) return nullptr;
+  if (!port) port = port_of(service, conf);
+  return sets_.verdict_of(index_, *health, {net::IpPort{address_of(service, conf), *port}, {}}, node.display_name);
+}
 
 void EndpointSets::Builder::add_node(const conf::Node& conf) {
   const conf::Service& service = service_.conf();
@@ -138,15 +184,7 @@ void EndpointSets::Builder::add_node(const conf::Node& conf) {
   node->name = name_of(conf);
   node->display_name = nodes_by_name_[node->name] > 1 ? node->name + "/" + conf.host : node->name;
   node->zone = conf.zone;
-
-  const auto& health = service.health;
-  const auto health_port = conf.health_port ? conf.health_port : health ? health->port : std::nullopt;
-  if (tracked_) {
-    if (conf.endpoints.empty()) node->verdict = tracked_->find(node->name, node->host);
-  } else if (health && (conf.endpoints.empty() || health_port)) {
-    const std::uint16_t port = health_port ? *health_port : port_of(service, conf);
-    node->verdict = sets_.verdict_of(index_, {net::IpPort{address_of(service, conf), port}, {}}, node->display_name);
-  }
+  node->verdict = verdict_of(conf, *node);
   set_->nodes.push_back(node);
 
   if (conf.endpoints.empty()) {
@@ -180,20 +218,31 @@ void EndpointSets::Builder::add_endpoint(const conf::Endpoint& conf, std::shared
   endpoint->serving = conf.serving;
   endpoint->terminating = conf.terminating;
   endpoint->node = std::move(node);
-  const auto& health = service_.conf().health;
-  if (tracked_) {
-    if (!endpoint->node) {
-      endpoint->verdict = tracked_->find(host_of(conf.address));
-    } else if (!endpoint->node->verdict) {
-      endpoint->verdict = tracked_->find(endpoint->node->name, host_of(conf.address));
-    }
-  } else if (health && !(endpoint->node && endpoint->node->verdict)) {
-    conf::Address target = conf.address;
-    if (target.ip && health->port) target.ip->port = *health->port;
-    endpoint->verdict = sets_.verdict_of(index_, std::move(target), endpoint->name);
-  }
+  judge(*endpoint);
   take_place(*endpoint);
   set_->endpoints.push_back(std::move(endpoint));
+}
+
+/// By its own probe, if it has one beside its node's.
+void EndpointSets::Builder::judge(Endpoint& endpoint) const {
+  const auto& health = service_.conf().health;
+  if (tracked_) return judge_as_tracked(endpoint);
+  if (!health || (!service_.conf().node_health && endpoint.node_verdict())) return;
+  conf::Address target = endpoint.address;
+  if (target.ip && health->port) target.ip->port = *health->port;
+  endpoint.verdict = sets_.verdict_of(index_, *health, std::move(target), endpoint.name);
+}
+
+void EndpointSets::Builder::judge_as_tracked(Endpoint& endpoint) const {
+  const Verdicts found = tracked_->find(endpoint.node ? endpoint.node->name : std::string(), host_of(endpoint.address));
+  if (service_.conf().node_health) {
+    endpoint.verdict = found.own_first();
+  } else if (!endpoint.node_verdict()) {
+    endpoint.verdict = found.own_first();
+    if (found.own) endpoint.tracked_node = found.node;
+  } else if (found.node) {
+    endpoint.verdict = found.own;  // a node that serves itself has the other one
+  }
 }
 
 /// The place that it had, or a new one.
@@ -231,7 +280,7 @@ std::vector<std::size_t> EndpointSets::use(std::size_t service, Members members,
     for (std::size_t i = 0; i < services_.size(); ++i) {
       const conf::Service& conf = services_[i]->conf();
       const bool is_known = std::ranges::find(changed, i) != changed.end();
-      if (tracks(conf) && !is_known && conf.health->track == services_[changed[next]]->name()) changed.push_back(i);
+      if (!is_known && tracks(conf, services_[changed[next]]->name())) changed.push_back(i);
     }
   }
   std::erase_if(verdicts_, [](const auto& each) { return each.second.expired(); });
@@ -242,11 +291,11 @@ void EndpointSets::rebuild(std::size_t service, Time now) {
   services_[service]->use(Builder(*this, service, now).build());
 }
 
-std::shared_ptr<HealthVerdict> EndpointSets::verdict_of(std::size_t service, conf::Address address,
-                                                        const std::string& name) {
+/// `asked` is the service's own, which it lives in: the same for all of its targets.
+std::shared_ptr<HealthVerdict> EndpointSets::verdict_of(std::size_t service, const conf::Health& asked,
+                                                        conf::Address address, const std::string& name) {
   const Service& of = *services_[service];
-  // The service's own, which it lives in: the same for all of its targets.
-  std::shared_ptr<const conf::Health> health(services_[service], &*of.conf().health);
+  std::shared_ptr<const conf::Health> health(services_[service], &asked);
   std::string host = !health->host.empty() ? health->host : address.ip ? address.to_string() : "localhost";
   auto& known = verdicts_[probe_key(*health, host, address)];
   auto verdict = known.lock();
@@ -279,7 +328,7 @@ std::vector<ProbeTarget> EndpointSets::probe_targets() const {
       if (std::ranges::find(affected, i) == affected.end()) affected.push_back(i);
     };
     for (const auto& node : services_[i]->set().nodes) affects(node->verdict);
-    for (const auto& endpoint : services_[i]->set().endpoints) affects(endpoint->verdict);
+    for (const auto& endpoint : services_[i]->set().endpoints) affects(endpoint->verdict), affects(endpoint->tracked_node);
   }
   return all;
 }

@@ -16,11 +16,13 @@
 namespace telltale::proxy {
 
 /// Makes the services' endpoint sets out of their members, again whenever those change, and knows what is to be probed:
-/// - a node without endpoints, and a node with endpoints when the service's `health` or the node names a health port:
-///   the node, at its health port, else `health.port`, else the port that serves;
+/// - where the service has `node_health`: every node, at its health port, else `node_health.port`; and by `health`, if
+///   there is that too, every endpoint, and a node without any where it serves, at `health.port`, else where they serve;
+/// - else a node without endpoints, and a node with endpoints when the service's `health` or the node names a health
+///   port: the node, at its health port, else `health.port`, else the port that serves;
 /// - every other endpoint: itself, at `health.port`, else where it serves (a Unix socket always where it serves);
-/// - nothing where `health` tracks another service: there the verdicts of that one's node of the same name (of several
-///   addresses: the same one, if it is there), else of the same address, are taken.
+/// - nothing where `health` (`node_health`) tracks another service: there the verdicts of that one's node of the same
+///   name (of several addresses: the same one, if it is there), else of the same address, are taken.
 /// One probe target, one verdict (health.md). Control thread only.
 class EndpointSets {
  public:
@@ -51,7 +53,8 @@ class EndpointSets {
   class Builder;
 
   void rebuild(std::size_t service, Time now);
-  std::shared_ptr<HealthVerdict> verdict_of(std::size_t service, conf::Address address, const std::string& name);
+  std::shared_ptr<HealthVerdict> verdict_of(std::size_t service, const conf::Health& asked, conf::Address address,
+                                            const std::string& name);
 
   std::vector<std::shared_ptr<Service>> services_;
   std::vector<Entry> entries_;

@@ -13,6 +13,12 @@ using Endpoints = std::vector<const Endpoint*>;
 constexpr double slow_start_floor = 0.1;
 constexpr int slow_start_steps = 20;
 
+/// Whether nodes weigh what their probes say.
+bool weighs_by_probe(const conf::Service& conf) {
+  const auto& health = conf.node_health ? conf.node_health : conf.health;
+  return health && health->weight_from_probe;
+}
+
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -89,7 +95,7 @@ double slow_start_factor(const Endpoint& endpoint, conf::Milliseconds window, Ti
 }
 
 void add_candidates(const conf::Service& conf, const Endpoints& chosen, Time now, Selection& selection) {
-  const bool from_probe = conf.health && conf.health->weight_from_probe;
+  const bool from_probe = weighs_by_probe(conf);
   selection.candidates.reserve(chosen.size());
   for (const Endpoint* endpoint : chosen) {
     const double factor = slow_start_factor(*endpoint, conf.slow_start, now);
@@ -109,7 +115,7 @@ std::string_view to_string(SelectionReason reason) { return reason_names[static_
 Selection select_endpoints(const conf::Service& conf, const EndpointSet& set, const Location& location,
                            TrafficKind traffic, Time now) {
   const bool only_ours = keeps_to_our_node(conf, location, traffic);
-  const bool from_probe = conf.health && conf.health->weight_from_probe;
+  const bool from_probe = weighs_by_probe(conf);
   Selection selection;
   Endpoints all;
   for (const auto& endpoint : set.endpoints) {
@@ -151,7 +157,7 @@ std::size_t count_local(const conf::Service& conf, const EndpointSet& set, const
 bool is_last_candidate(const conf::Service& conf, const EndpointSet& set, const Location& location, TrafficKind traffic,
                        const Endpoint& endpoint) {
   const bool only_ours = keeps_to_our_node(conf, location, traffic);
-  const bool from_probe = conf.health && conf.health->weight_from_probe;
+  const bool from_probe = weighs_by_probe(conf);
   const auto may_be_chosen = [&](const Endpoint& each) {
     if (each.effective_weight(from_probe) <= 0 || (only_ours && !is_of_our_node(each, location))) return false;
     return is_ready(each) || is_unknown(each) || serves_while_terminating(each);

@@ -1,6 +1,7 @@
 """Every kind of health probe, against servers that others wrote: nginx, OpenSSL's s_server, gRPC."""
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -16,6 +17,7 @@ from support import (
     respond,
     self_signed,
     service,
+    wait_until,
 )
 from support.process import Process, find_program
 from support.waiting import binary_path
@@ -31,8 +33,11 @@ class KindsTest(ProxyTest):
         """That endpoint's state and a reason like this; the reasons it had are shown when it does not come."""
         (name,) = proxy.endpoint_states()
         proxy.wait_states(**{name: state})
+        self.assertRegex(self.reason(proxy), reason)
+
+    def reason(self, proxy):
         (endpoint,) = proxy.services()["app"]["endpoints"]
-        self.assertRegex(endpoint["health"]["reason"], reason)
+        return endpoint["health"]["reason"]
 
 
 class Https(KindsTest):
@@ -93,13 +98,17 @@ class Https(KindsTest):
         missing = os.path.join(self.directory, "missing.pem")
         for ca, why in [(missing, "No such file or directory"), (self.directory, "")]:
             with self.subTest(ca):
-                proxy = self.probing("127.0.0.1:9", {"https": "/", "interval": "1h", "tls": {"ca": ca}})
+                # It refuses, which must not be what decides.
+                address = self.enterContext(refused_address())
+                proxy = self.probing(address, {"https": "/", "fall": 1, "tls": {"ca": ca}})
                 argv = [binary_path(), "check", "-c", proxy.file]
                 checked = subprocess.run(argv, capture_output=True, text=True, check=False)
                 self.assertEqual(checked.returncode, 2)
                 self.assertIn(f"services[0].health.tls.ca: {ca}: {why}", checked.stderr)
                 # The one that runs knows as little of the endpoint as before, and says why.
-                self.assertEqual(proxy.endpoint_states(), {"127.0.0.1:9": "unknown"})
+                wait_until(lambda p=proxy: self.reason(p) != "not probed yet", "the first probe")
+                self.wait_verdict(proxy, "unknown", f"^TLS: {re.escape(ca)}: {why}")
+                self.assertNotIn(" is unhealthy", proxy.log.text())
 
     def test_s_server_serves_a_file_and_closes(self):
         with open(os.path.join(self.directory, "healthz"), "w", encoding="ascii") as out:

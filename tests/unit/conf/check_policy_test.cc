@@ -31,6 +31,9 @@ TEST(Loader, ReportsTrafficPolicies) {
       {"local from outside, by the probes",
        outside(with_nodes("external_traffic_policy: local, health: {port: 81}")),
        {}},
+      {"local from outside, by probes of the nodes",
+       outside(with_nodes("external_traffic_policy: local, node_health: {port: 81}")),
+       {}},
       {"local from outside, by nothing",
        outside(with_nodes("external_traffic_policy: local")),
        {"5:26: warning: services[0].external_traffic_policy: without `health` every node counts as having endpoints of "

@@ -13,6 +13,12 @@ std::string tracking(std::string_view web, std::string_view other, std::string_v
          std::string(web) + "}\n- {name: other,\n" + std::string(other) + "}\n" + std::string(more);
 }
 
+/// The nodes of `web` track those of `other`.
+std::string node_tracking(std::string_view web, std::string_view other) {
+  return "listeners: [{listen: ':80', service: web}]\nservices:\n- {name: web, health: {}, node_health: {track: other},\n"
+         "port: 81, " + std::string(web) + "}\n- {name: other, port: 80,\n" + std::string(other) + "}\n";
+}
+
 TEST(Loader, ReportsTracking) {
   const std::string probed = "health: {}, endpoints: [10.0.0.1:80, 'unix:/run/a.sock']";
   const Case cases[] = {
@@ -83,6 +89,32 @@ TEST(Loader, ReportsTracking) {
        tracking("endpoints: [10.0.0.1:80]",
                 "health: {}, nodes: [{name: a, address: 10.0.0.1, health_port: 81, endpoints: [10.1.0.1:80]}]"),
        {}},
+      {"one whose nodes alone are probed",
+       tracking("endpoints: [10.0.0.1:80]",
+                "node_health: {port: 81}, nodes: [{name: a, address: 10.0.0.1, endpoints: [10.1.0.1:80]}]"),
+       {}},
+      {"endpoints there that nobody probes",
+       tracking("endpoints: [10.0.0.2:80]",
+                "node_health: {port: 81}, port: 80, nodes: [{name: a, address: 10.0.0.1}], endpoints: [10.0.0.2:80]"),
+       {"4:13: error: services[0].endpoints[0]: \"10.0.0.2:80\" has no counterpart in the service \"other\", which is "
+        "tracked"}},
+      {"nodes track, endpoints are asked",
+       node_tracking("nodes: [{name: a, address: 10.9.0.1}, {name: x, address: 10.0.0.1}]",
+                     "health: {}, nodes: [{name: a, address: 10.0.0.1}]"),
+       {}},
+      {"a node that has nobody to track",
+       node_tracking("nodes: [{name: x, address: 10.9.0.1, endpoints: [10.0.0.1:80]}], endpoints: [10.0.0.2:80]",
+                     "health: {}, nodes: [{name: a, address: 10.0.0.1}]"),
+       {"4:17: error: services[0].nodes[0]: \"x\" has no counterpart in the service \"other\", which is tracked"}},
+      {"nodes track a service without probes",
+       node_tracking("nodes: [{name: a, address: 10.0.0.1}]", "nodes: [{name: a, address: 10.0.0.1}]"),
+       {"3:50: error: services[0].node_health.track: the service \"other\" has no `health`: there is nothing to "
+        "track"}},
+      {"a circle by way of both",
+       node_tracking("nodes: [{name: a, address: 10.0.0.1}]",
+                     "health: {track: web}, nodes: [{name: a, address: 10.0.0.1}]"),
+       {"3:50: error: services[0].node_health.track: no service has verdicts of its own here: \"web\" tracks \"other\" "
+        "tracks \"web\""}},
       {"who is found later may have one", tracking("endpoints: [10.0.0.2:80]", "health: {}, endpoints_file: /f"), {}},
       {"likewise by name", tracking("endpoints: [web:80, 10.0.0.2:80]", probed), {}},
       {"a port for probes that are not made",

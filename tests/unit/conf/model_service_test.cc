@@ -133,6 +133,12 @@ TEST(Model, TakesEveryFieldOfProbes) {
   EXPECT_EQ(search.tls.verify, TlsVerify::ca);
   EXPECT_EQ(search.tls.ca_file, "/etc/telltale/ca.pem");
   EXPECT_EQ(search.fast_interval, 1s);
+  const Health& nodes = *result.model->services[2].node_health;
+  EXPECT_EQ(nodes.kind, ProbeKind::http);
+  EXPECT_EQ(nodes.port, 10256);
+  EXPECT_EQ(nodes.fall, 2u);
+  EXPECT_TRUE(nodes.weight_from_probe);
+  EXPECT_FALSE(result.model->services[0].node_health);
   const Health& mail = *result.model->services[3].health;
   EXPECT_EQ(mail.kind, ProbeKind::grpc);
   EXPECT_EQ(mail.grpc_service, "mail.v1.Mail");

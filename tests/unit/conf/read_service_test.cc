@@ -45,6 +45,44 @@ TEST(Loader, ReportsServices) {
        with_service("port: 80, nodes: [{address: 10.0.0.1}], health: {port: 10256, send_proxy: true}"),
        {"3:63: warning: services[0].health: `send_proxy` to a port that is not the serving port: kube-proxy's health "
         "port does not speak it"}},
+      {"a probe of nodes",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}], endpoints: [10.0.0.2:80], health: {tcp: true}, "
+                    "node_health: {port: 10256, weight: probe}"),
+       {}},
+      {"a probe of nodes at ports of their own, and of nothing else",
+       with_service("port: 80, nodes: [{address: 10.0.0.1, health_port: 81}], node_health: {tcp: true}"),
+       {}},
+      {"a probe of nodes without a port",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}, {address: 10.0.0.2, health_port: 81}], health: {port: 82}, "
+                    "node_health: "),
+       {"3:33: error: services[0].nodes[0]: there is no port for `node_health` to probe it at"}},
+      {"a probe of nodes, and none there",
+       with_service("endpoints: [10.0.0.1:80], node_health: {port: 10256}"),
+       {"3:54: warning: services[0].node_health: has no effect: the service has no `nodes`"}},
+      {"a file may bring them", with_service("endpoints_file: /f, node_health: {port: 10256}"), {}},
+      {"what is wrong in it",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 0, http: x, tcp: true, weigth: probe}"),
+       {"3:114: error: services[0].node_health.weigth: unknown field \"weigth\"",
+        "3:102: error: services[0].node_health.tcp: only one of http, https, tcp, grpc and track can be given, not http "
+        "and tcp",
+        "3:90: error: services[0].node_health.http: \"x\" is not a path",
+        "3:75: error: services[0].node_health.port: \"0\" is out of range"}},
+      {"PROXY at a node's health port",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 10256, send_proxy: true}"),
+       {"3:68: warning: services[0].node_health: `send_proxy` to a port that is not the serving port: kube-proxy's "
+        "health port does not speak it"}},
+      {"PROXY at the serving port, another one for the node",
+       with_service("port: 80, nodes: [{address: 10.0.0.1, health_port: 81}], health: {send_proxy: true}, "
+                    "node_health: "),
+       {}},
+      {"PROXY for requests and not for probes beside those of the node",
+       with_service("port: 80, nodes: [{address: 10.0.0.1, health_port: 81}], health: {}, node_health: , "
+                    "propagate: {proxy_protocol: v2}"),
+       {"3:81: warning: services[0].health: the backends are sent a PROXY header and the probes of the same port are "
+        "not: one that requires it refuses them"}},
+      {"a weight that is not the node's",
+       with_service("port: 80, nodes: [{address: 10.0.0.1}], health: {weight: probe}, node_health: {port: 81}"),
+       {"3:63: warning: services[0].health: `weight: probe` has no effect beside `node_health`: a weight is a node's"}},
       {"PROXY at the serving port", with_service("endpoints: [10.0.0.1:80], health: {port: 80, send_proxy: v1}"), {}},
       {"PROXY for requests and not for probes",
        with_service("endpoints: [10.0.0.1:80], health: {}, propagate: {proxy_protocol: v2}"),

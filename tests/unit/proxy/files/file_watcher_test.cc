@@ -101,5 +101,20 @@ TEST_F(FileWatcherTest, StopEndsIt) {
   EXPECT_EQ(calls, 0);
 }
 
+TEST_F(FileWatcherTest, StopEndsItFromWithinTheCall) {
+  write(file, "a");
+  FileWatcher* own = nullptr;
+  FileWatcher stopping(io, file, [&] { ++calls, own->stop(); }, 1ms);
+  own = &stopping;
+  stopping.start();
+  io.run();  // comes back: nothing is waited for
+  EXPECT_EQ(calls, 1);
+  write(file, "ab");
+  io.restart();
+  stopping.start();
+  io.run();
+  EXPECT_EQ(calls, 2) << "and it may be started again";
+}
+
 }  // namespace
 }  // namespace telltale::proxy

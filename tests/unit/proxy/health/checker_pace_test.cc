@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+
 namespace telltale::proxy {
 namespace {
 
@@ -109,22 +114,72 @@ TEST(HealthCheckerPace, DoesNotHurryForProbesThatCannotBeMade) {
   EXPECT_EQ(checked.results.size(), 1u);
 }
 
-TEST(HealthCheckerPace, SpreadsTheFirstProbes) {
+/// Probes of many targets at one node, and when each began.
+struct Many {
+  Many(boost::asio::io_context& io, std::size_t count, const conf::Health& health)
+      : node(io, always(response(200, ""))) {
+    for (std::size_t i = 0; i < count; ++i) {
+      targets.push_back(target_at(node.address(), health));
+      index[targets.back().verdict.get()] = i;
+    }
+    began.resize(count);
+    options.seed = 1;
+    options.on_success = [this](const ProbeTarget& target, Clock::time_point when) {
+      began[index.at(target.verdict.get())].push_back(when);
+      ++probes;
+    };
+  }
+  using Clock = std::chrono::steady_clock;
   const LogCapture log;
-  boost::asio::io_context io;
-  FakeNode node(io, always(response(200, "")));
+  FakeNode node;
   std::vector<ProbeTarget> targets;
-  for (int i = 0; i < 200; ++i) targets.push_back(target_at(node.address(), slow()));
-  std::vector<std::chrono::steady_clock::time_point> first;
+  std::unordered_map<const HealthVerdict*, std::size_t> index;
+  std::vector<std::vector<Clock::time_point>> began;  // by target
+  std::size_t probes = 0;
   HealthCheckerOptions options;
-  options.on_change = [&](const ProbeTarget&, HealthState) { first.push_back(std::chrono::steady_clock::now()); };
-  HealthChecker checker(io, {targets.begin(), targets.begin() + 100}, options);
+};
+
+TEST(HealthCheckerPace, SpreadsTheFirstProbes) {
+  boost::asio::io_context io;
+  conf::Health health = slow();
+  health.fast_interval = health.interval;
+  Many many(io, 200, health);
+  HealthChecker checker(io, {many.targets.begin(), many.targets.begin() + 100}, many.options);
+  // The nth a millisecond after the one before it, in the first look that comes then; not one of them earlier.
+  const auto expect_places = [&](std::size_t first, auto start) {
+    for (std::size_t i = 0; i < 100; ++i) EXPECT_GE(many.began[first + i].at(0) - start, i * 1ms) << i;
+  };
+  auto start = std::chrono::steady_clock::now();
   checker.start();
-  ASSERT_TRUE(run_until(io, [&] { return first.size() == 100; }));
-  EXPECT_GE(first[99] - first[0], 50ms) << "a millisecond a target, told at multiples of 20";
-  checker.update(targets);
-  ASSERT_TRUE(run_until(io, [&] { return first.size() == 200; }));
-  EXPECT_GE(first[199] - first[100], 50ms);
+  ASSERT_TRUE(run_until(io, [&] { return many.probes == 100; }));
+  expect_places(0, start);
+  start = std::chrono::steady_clock::now();
+  checker.update(many.targets);
+  ASSERT_TRUE(run_until(io, [&] { return many.probes == 200; }));
+  expect_places(100, start);
+}
+
+TEST(HealthCheckerPace, AsksAfterAnotherTimeEachTime) {
+  boost::asio::io_context io;
+  conf::Health health = quick();
+  health.interval = health.fast_interval = 400ms;
+  Many many(io, 50, health);
+  HealthChecker checker(io, many.targets, many.options);
+  checker.start();
+  // Probes begin at multiples of 20 ms: between 360 and 460 ms apart, or later where the machine is slow.
+  std::vector<int> gaps(6);  // how many of 360 to 380 ms and so on; the last: of longer ones
+  const auto count = [&] {
+    gaps.assign(6, 0);
+    for (const auto& each : many.began) {
+      for (std::size_t i = 1; i < each.size(); ++i) {
+        const auto gap = each[i] - each[i - 1];
+        EXPECT_GE(gap, 360ms);
+        ++gaps[static_cast<std::size_t>(std::min((gap - 360ms) / 20ms, std::int64_t{5}))];
+      }
+    }
+    return std::ranges::all_of(gaps.begin(), gaps.begin() + 4, [](int n) { return n >= 5; });
+  };
+  EXPECT_TRUE(run_until(io, [&] { return many.probes > 100 && count(); })) << testing::PrintToString(gaps);
 }
 
 }  // namespace

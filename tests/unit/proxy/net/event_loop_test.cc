@@ -11,6 +11,8 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <thread>
@@ -201,6 +203,55 @@ TEST(EventLoop, DeadlineMovedEarlierFiresEarlier) {
   pair.stream.expires_after(20ms);
   pair.stream.async_readable([&](error_code e) { waited = e; });
   run_until(loop, [&] { return waited == boost::asio::error::timed_out; });
+}
+
+/// More than two passes take.
+constexpr std::size_t many = 2 * EventLoop::max_events + 88;
+
+TEST(EventLoop, WhatCameBeforeTheDeadlineIsTakenBeforeItExpires) {
+  EventLoop loop;
+  std::vector<std::unique_ptr<SocketPair>> pairs;
+  std::size_t readable = 0, late = 0;
+  for (std::size_t i = 0; i < many; ++i) {
+    auto& pair = *pairs.emplace_back(std::make_unique<SocketPair>(loop));
+    pair.stream.expires_after(1ms);
+    pair.stream.async_readable([&](error_code e) { ++(e ? late : readable); });
+  }
+  for (auto& pair : pairs) pair->send("x");
+  // As if this process had been stopped.
+  const auto over = EventLoop::Clock::now() + 5 * DeadlineWheel::tick;
+  while (EventLoop::Clock::now() < over) std::this_thread::yield();
+  run_until(loop, [&] { return readable + late == many; });
+  EXPECT_EQ(late, 0u);
+}
+
+TEST(EventLoop, DeadlinesExpireHoweverMuchComes) {
+  EventLoop loop;
+  std::vector<std::unique_ptr<SocketPair>> pairs;
+  std::function<void(SocketPair&)> echo = [&](SocketPair& pair) {
+    pair.stream.async_readable([&](error_code error) {
+      if (error) return;
+      pair.stream.read();
+      pair.send("x");
+      echo(pair);
+    });
+  };
+  for (std::size_t i = 0; i < many; ++i) {
+    auto& pair = *pairs.emplace_back(std::make_unique<SocketPair>(loop));
+    pair.send("x");
+    echo(pair);
+  }
+  SocketPair silent(loop);
+  error_code waited;
+  silent.stream.expires_after(1ms);
+  silent.stream.async_readable([&](error_code e) { waited = e; });
+  std::size_t full = 0;
+  run_until(loop, [&] {
+    full += loop.run_once(0ms) == EventLoop::max_events;
+    return bool(waited);
+  });
+  EXPECT_EQ(waited, boost::asio::error::timed_out);
+  EXPECT_GE(full, 2u);
 }
 
 TEST(EventLoop, CancellationSlotAbortsOnlyTheWait) {

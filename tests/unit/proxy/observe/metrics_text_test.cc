@@ -226,6 +226,28 @@ TEST_F(MetricsText, NodeIsInTheStateThatItsProbeFound) {
   EXPECT_EQ(exposition.series_count("telltale_node_state"), 8u);
 }
 
+TEST_F(MetricsText, ANodeAndWhatServesThereAreTwoTargets) {
+  auto services = make_services();
+  services[0].node_health.emplace().port = 10256;
+  built = std::make_unique<test::Built>(services);
+  built->set().nodes[0]->verdict->set(HealthState::draining, "answered 503", std::chrono::system_clock::now());
+  built->set().endpoints[0]->verdict->set(HealthState::healthy, "answered 200", std::chrono::system_clock::now());
+  const Exposition exposition(text());
+  EXPECT_EQ(exposition.value("telltale_node_state",
+                             {{"service", "shop"}, {"node", "node-10.0.0.11"}, {"state", "draining"}}),
+            1);
+  EXPECT_EQ(exposition.value("telltale_endpoint_state", {{"service", "shop"},
+                                                         {"node", "node-10.0.0.11"},
+                                                         {"endpoint", built->set().endpoints[0]->name},
+                                                         {"state", "draining"}}),
+            1);
+  const auto shop = boost::json::parse(render_services(built->services)).at(0);
+  EXPECT_EQ(shop.at("nodes").at(0).at("health").at("reason").as_string(), "answered 503");
+  EXPECT_EQ(shop.at("endpoints").at(0).at("health").at("state").as_string(), "healthy");
+  EXPECT_EQ(shop.at("endpoints").at(0).at("state").as_string(), "draining");
+  EXPECT_EQ(shop.at("endpoints").at(0).at("reason").as_string(), "its node: answered 503");
+}
+
 TEST_F(MetricsText, SelectionHasOneReasonForEachTraffic) {
   const Exposition exposition(text());
   const auto value = [&](const char* service, const char* traffic, const char* reason) {

@@ -137,6 +137,31 @@ std::vector<Case> cases() {
     s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, "app"}};
   }
   {
+    auto& s = add("node_health: each node, and everybody where they serve",
+                  {"10.0.0.1:30080", "10.0.0.21:8080", "10.0.0.5:8080"},
+                  {"s/10.0.0.1 10.0.0.1:10256", "s/10.0.0.1 10.0.0.1:30080", "s/10.0.0.2 10.0.0.2:32999",
+                   "s/10.0.0.21:8080 10.0.0.21:8080", "s/10.0.0.5:8080 10.0.0.5:8080"});
+    s.health = http(), s.node_health = http(10256);
+    s.nodes = {node("10.0.0.1"), node("10.0.0.2", {endpoint(21, 8080)})}, s.endpoints = {endpoint(5, 8080)};
+    s.nodes[1].health_port = 32999;
+  }
+  {
+    auto& s = add("health.port beside node_health is that of endpoints", {"10.0.0.1:30080", "10.0.0.21:8080"},
+                  {"s/10.0.0.1 10.0.0.1:10256", "s/10.0.0.1 10.0.0.1:9000", "s/10.0.0.2 10.0.0.2:10256",
+                   "s/10.0.0.21:8080 10.0.0.21:9000"});
+    s.health = http(9000), s.node_health = http(10256);
+    s.nodes = {node("10.0.0.1"), node("10.0.0.2", {endpoint(21, 8080)})};
+  }
+  {
+    auto& s = add("node_health alone", {"10.0.0.1:30080", "10.0.0.21:8080"},
+                  {"s/10.0.0.1 10.0.0.1:10256", "s/10.0.0.2 10.0.0.2:10256"});
+    s.node_health = http(10256), s.nodes = {node("10.0.0.1"), node("10.0.0.2", {endpoint(21, 8080)})};
+  }
+  {
+    auto& s = add("both probes of a node are the same one", {"10.0.0.1:30080"}, {"s/10.0.0.1 10.0.0.1:30080"});
+    s.health = http(), s.node_health = http(30080), s.nodes = {node("10.0.0.1")};
+  }
+  {
     auto& s = add("no health: no probes", {"10.0.0.1:30080", "10.0.0.5:8080"}, {});
     s.nodes = {node("10.0.0.1")}, s.endpoints = {endpoint(5, 8080)};
     s.nodes[0].health_port = 32122;
@@ -289,6 +314,117 @@ TEST(EndpointSets, ATrackerOfANodeOfSeveralAddressesTakesTheSameOne) {
   EXPECT_EQ(mine[2]->verdict, nodes[0]->verdict) << "it has no other address in common";
   built.sets->use(0, {addresses_of_n({"10.0.0.2"}), {}}, {});
   for (const auto& each : built.set(1).nodes) EXPECT_EQ(each->verdict, built.set(0).nodes[0]->verdict);
+}
+
+/// A node that serves itself, one with endpoints, and an endpoint of none.
+conf::Service twofold(const char* name, std::uint16_t port) {
+  conf::Service s;
+  s.name = name, s.port = port, s.health = http(), s.node_health = http(10256);
+  s.nodes = {node("10.0.0.1"), node("10.0.0.2", {endpoint(21, port), endpoint(22, port)})};
+  s.nodes[0].name = "a", s.nodes[1].name = "b";
+  s.endpoints = {endpoint(5, port)};
+  return s;
+}
+
+std::vector<HealthState> states(const EndpointSet& set) {
+  std::vector<HealthState> all;
+  for (const auto& e : set.endpoints) all.push_back(e->state());
+  return all;
+}
+
+TEST(EndpointSets, TheWorseOfANodesVerdictAndTheEndpointsOwnCounts) {
+  using enum HealthState;
+  const Built built({twofold("s", 80)});
+  const auto targets = built.sets->probe_targets();
+  ASSERT_EQ(targets.size(), 6u);  // a, a itself, b, its two, the one of no node
+  for (const auto& target : targets) target.verdict->set(healthy, "answered 200", {});
+  EXPECT_EQ(states(built.set()), (std::vector{healthy, healthy, healthy, healthy}));
+  targets[2].verdict->set(draining, "answered 503", {});
+  EXPECT_EQ(states(built.set()), (std::vector{healthy, draining, draining, healthy}));
+  EXPECT_EQ(built.set().endpoints[1]->reason(), "its node: answered 503");
+  targets[3].verdict->set(unhealthy, "refused", {});
+  EXPECT_EQ(states(built.set()), (std::vector{healthy, unhealthy, draining, healthy}));
+  EXPECT_EQ(built.set().endpoints[1]->reason(), "refused");
+  targets[2].verdict->set(unhealthy, "timed out", {});
+  targets[3].verdict->set(healthy, "answered 200", {});
+  EXPECT_EQ(states(built.set()), (std::vector{healthy, unhealthy, unhealthy, healthy}));
+  targets[1].verdict->set(draining, "answered 503", {});
+  targets[5].verdict->set(unknown, "", {});
+  EXPECT_EQ(states(built.set()), (std::vector{draining, unhealthy, unhealthy, unknown}));
+  EXPECT_EQ(built.set().nodes[0]->verdict->state(), healthy) << "the node is well, what serves there is not";
+}
+
+TEST(EndpointSets, AWeightIsWhatTheNodesProbeSays) {
+  const Built built({twofold("s", 80)});
+  const auto targets = built.sets->probe_targets();
+  for (const auto& target : targets) target.verdict->set_weight(100);
+  targets[0].verdict->set_weight(3);
+  targets[2].verdict->set_weight(8);
+  const auto& e = built.set().endpoints;
+  EXPECT_EQ(e[0]->effective_weight(true), 3);
+  EXPECT_EQ(e[1]->effective_weight(true), 4);
+  EXPECT_EQ(e[2]->effective_weight(true), 4);
+}
+
+TEST(EndpointSets, ATrackerTakesBothVerdicts) {
+  using enum HealthState;
+  conf::Service tracker = twofold("tracker", 443);
+  tracker.node_health.reset();
+  tracker.health->kind = conf::ProbeKind::track, tracker.health->track = "tracked";
+  conf::Service loose;  // the endpoints without their nodes
+  loose.name = "loose", loose.health = tracker.health;
+  loose.endpoints = {endpoint(1, 443), endpoint(21, 443), endpoint(22, 443), endpoint(5, 443), endpoint(2, 443)};
+  conf::Service second = loose;
+  second.name = "second", second.health->track = "loose";
+  const Built built({second, loose, tracker, twofold("tracked", 80)});
+  const auto targets = built.sets->probe_targets();
+  ASSERT_EQ(targets.size(), 6u);
+  for (const auto& target : targets) {
+    EXPECT_EQ(target.affected.size(), 4u) << target.name;
+    target.verdict->set(healthy, "", {});
+  }
+  struct Change {
+    std::size_t target;
+    std::vector<HealthState> tracked;  // as states() of it; the node b itself is last
+  };
+  const Change changes[] = {
+      {0, {unhealthy, healthy, healthy, healthy, healthy}}, {1, {unhealthy, healthy, healthy, healthy, healthy}},
+      {2, {healthy, unhealthy, unhealthy, healthy, unhealthy}}, {3, {healthy, unhealthy, healthy, healthy, healthy}},
+      {4, {healthy, healthy, unhealthy, healthy, healthy}}, {5, {healthy, healthy, healthy, unhealthy, healthy}},
+  };
+  for (const auto& [target, expected] : changes) {
+    SCOPED_TRACE(targets[target].name + " " + targets[target].address.to_string());
+    targets[target].verdict->set(unhealthy, "", {});
+    EXPECT_EQ(states(built.set(1)), expected);
+    EXPECT_EQ(states(built.set(0)), expected) << "through another tracker";
+    const std::vector<HealthState> served(expected.begin(), expected.end() - 1);
+    EXPECT_EQ(states(built.set(3)), served);
+    EXPECT_EQ(states(built.set(2)), served);
+    targets[target].verdict->set(healthy, "", {});
+  }
+}
+
+TEST(EndpointSets, NodesMayTrackWhileEndpointsAreAsked) {
+  conf::Service tracker = twofold("tracker", 443);
+  tracker.node_health->kind = conf::ProbeKind::track, tracker.node_health->track = "tracked";
+  const Built built({tracker, twofold("tracked", 80)});
+  EXPECT_EQ(built.set(0).nodes[0]->verdict, built.set(1).nodes[0]->verdict);
+  EXPECT_EQ(built.set(0).nodes[1]->verdict, built.set(1).nodes[1]->verdict);
+  EXPECT_EQ(seen(built).probes.size(), 4u + 6u);
+  EXPECT_EQ(built.set(0).endpoints[0]->verdict, built.sets->probe_targets()[0].verdict);
+  for (const auto& e : built.set(0).endpoints) EXPECT_TRUE(e->verdict);
+  built.set(1).nodes[1]->verdict->set(HealthState::draining, "", {});
+  EXPECT_EQ(built.set(0).endpoints[1]->state(), HealthState::draining);
+
+  // And the other way round: nodes are asked, what serves there tracks.
+  tracker = twofold("tracker", 443);
+  tracker.health->kind = conf::ProbeKind::track, tracker.health->track = "tracked";
+  tracker.node_health->port = 32122;
+  const Built other({tracker, twofold("tracked", 80)});
+  EXPECT_EQ(seen(other).probes.size(), 2u + 6u);
+  EXPECT_EQ(other.set(0).endpoints[0]->verdict, other.set(1).endpoints[0]->verdict);
+  EXPECT_EQ(other.set(0).endpoints[2]->verdict, other.set(1).endpoints[2]->verdict);
+  EXPECT_NE(other.set(0).nodes[0]->verdict, other.set(1).nodes[0]->verdict);
 }
 
 TEST(EndpointSets, OneProbeTargetHasOneVerdictForAllServices) {

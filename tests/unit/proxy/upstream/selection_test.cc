@@ -256,6 +256,31 @@ TEST(Selection, EjectedOnesAreNotChosen) {
   EXPECT_EQ(f.chosen(), "no_endpoint:");
 }
 
+TEST(Selection, GoesByTheNodesProbeWhereThereIsOne) {
+  for (const bool from_probe : {false, true}) {
+    Fixture f(3, [&](conf::Service& conf) {
+      conf.external_traffic_policy = conf::TrafficPolicy::local;
+      conf.node_health.emplace().port = 32122;
+      conf.node_health->weight_from_probe = from_probe;
+      conf.health->weight_from_probe = !from_probe;
+    });
+    for (std::size_t i = 0; i < 3; ++i) {
+      f.endpoint(i).verdict->set_weight(7);
+      f.endpoint(i).node->verdict->set_weight(static_cast<std::int32_t>(i) + 2);
+      f.endpoint(i).node->verdict->set(healthy, "", noon - 24h);
+    }
+    using Weights = std::map<std::string, double>;
+    EXPECT_EQ(f.weights(), (from_probe ? Weights{{"a", 2}, {"b", 3}, {"c", 4}} : Weights{{"a", 1}, {"b", 1}, {"c", 1}}));
+    // From outside the cluster: nodes that say that they have endpoints of their own.
+    f.endpoint(0).node->verdict->set(draining, "answered 503", noon);
+    EXPECT_EQ(f.chosen(), "bc");
+    f.state(1, unhealthy);
+    EXPECT_EQ(f.chosen(), "c");
+    f.endpoint(2).node->verdict->set(unhealthy, "refused", noon);
+    EXPECT_EQ(f.chosen(), "no_endpoint:") << "nothing that one of the two forbids";
+  }
+}
+
 TEST(Selection, WeighsAsConfiguredOrAsTheProbeSays) {
   for (const bool from_probe : {false, true}) {
     Fixture f(4, [&](conf::Service& conf) {
