@@ -38,16 +38,6 @@ std::unordered_set<net::IpAddress> infrastructure_of(const conf::Model& model, c
   return all;
 }
 
-constexpr int handled_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
-
-/// When the signal set goes, the default actions come back: a second SIGTERM must not turn a clean end into a kill.
-void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : handled_signals) sigaddset(&signals, signal);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
 std::size_t worker_count(const conf::Model& model) {
   return model.workers != 0 ? model.workers : std::max(1U, std::thread::hardware_concurrency());
 }
@@ -60,11 +50,10 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       make_log_(std::move(make_log)),
       key_files_(control, model_->assertion_key_files),
       counts_(),
-      signals_(control),
+      signals_(control, {SIGTERM, SIGINT, SIGUSR1, SIGHUP}),
       timer_(control),
       source_timer_(control),
       source_loss_(model_->listeners.size()) {
-  for (const int signal : handled_signals) signals_.add(signal);
   if (!make_log_) make_log_ = [conf = model_->access_log] { return make_access_log(conf); };
   check_transparent_source();
   build_services();
@@ -237,7 +226,7 @@ void Server::run() {
   ejector_->start();
   checker_->start();
   if (ranges_watcher_ != nullptr) ranges_watcher_->start();
-  wait_for_signal();
+  signals_.start([this](int signal) { on_signal(signal); });
   timer_.expires_after(max_wait_for_names);
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error) serve();
@@ -245,7 +234,6 @@ void Server::run() {
   discovery_->start([this] { serve(); });
   control_.run();
   for (auto& worker : workers_) worker->join();
-  block_signals();
 }
 
 /// Whoever connected until now has waited in the queue of the listening socket.
@@ -259,14 +247,6 @@ void Server::serve() {
   after_posted(control_, workers_, [this] {
     health_ports_->set_proxy_healthy(phase_ == Phase::serving);
     spdlog::info("ready: {} workers", workers_.size());
-  });
-}
-
-void Server::wait_for_signal() {
-  signals_.async_wait([this](boost::system::error_code error, int signal) {
-    if (error) return;
-    wait_for_signal();
-    on_signal(signal);
   });
 }
 
@@ -326,7 +306,7 @@ void Server::stop() {
   phase_ = Phase::stopped;
   timer_.cancel();
   source_timer_.cancel();
-  signals_.cancel();
+  signals_.stop();
   discovery_->stop();
   checker_->stop();
   ejector_->stop();

@@ -12,11 +12,11 @@
 #include "proxy/observe/source_loss.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/selection_log.h"
+#include "proxy/server/signals.h"
 #include "proxy/server/worker.h"
 #include "proxy/upstream/directory.h"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <functional>
@@ -63,7 +63,6 @@ class Server {
   std::vector<ReadyCheck> ready() const;
   std::vector<ServiceStatus> statuses() const;
   void service_published(std::size_t service);
-  void wait_for_signal();
   void on_signal(int signal);
   void drain();
   void close_listeners();
@@ -94,7 +93,7 @@ class Server {
   SharedCounts counts_;
   std::vector<conf::Address> addresses_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  boost::asio::signal_set signals_;
+  Signals signals_;
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer source_timer_;
   std::vector<SourceLossDetector> source_loss_;  ///< by listener
