@@ -123,7 +123,7 @@ class Addresses(Discovery):
     def test_a_failing_server_leaves_the_last_good_answer(self):
         a, b, _ = self.backends()
         dns = self.dnsmasq([(HOSTS[0], "app.test")])
-        self.serve(dns, service(f"app.test:{a.port}"), timeout="3s")
+        self.serve(dns, service(f"app.test:{a.port}"), timeout="2s")
         for fail in (dns.stop, dns.freeze):
             with self.subTest(fail.__name__):
                 before = len(self.log_lines("the last good answer stays in force"))
