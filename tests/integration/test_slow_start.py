@@ -88,7 +88,8 @@ class SlowStart(ProxyTest):
     def test_who_was_ejected(self):
         failing = []
         new = self.backend(http_handler(lambda request: respond(503 if failing else 200, "new")))
-        endpoints = [{"address": self.backend(say("old")).address, "name": "old"}, {"address": new.address, "name": "new"}]
+        apps = {"old": self.backend(say("old")), "new": new}
+        endpoints = [{"address": app.address, "name": name} for name, app in apps.items()]
         self.serve(endpoints=endpoints, ejection={"failures": 3, "statuses": [503], "time": "300ms"})
         failing.append(True)
         wait_until(lambda: self.ask() and self.state("new")["ejected"], "it to be ejected")
