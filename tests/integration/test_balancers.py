@@ -1,4 +1,4 @@
-"""Which endpoint: each balancer by what backends get, with several workers; and what its key is, where it goes by one."""
+"""Which endpoint: each balancer by what backends get, with several workers; and what its key is, where it has one."""
 
 import collections
 

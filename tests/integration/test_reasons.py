@@ -1,5 +1,5 @@
-"""Every word of proxy/README.md, "Reasons": what the client gets, and the word in the access log and in the metrics. The
-status of what is cut is the one that was sent before, or 0."""
+"""Every word of proxy/README.md, "Reasons": what the client gets, and the word in the access log and in the metrics.
+The status of what is cut is the one that was sent before, or 0."""
 
 import os
 import pathlib
@@ -13,7 +13,6 @@ from support import (
     ProxyTest,
     black_hole,
     config,
-    http_handler,
     listener,
     local_node,
     main,
@@ -112,8 +111,9 @@ class OfBackends(ReasonTest):
                 proxy = self.serve(self.backend(handler), **fields)
                 self.assertEqual(self.ask(proxy), status)
                 self.assert_told(proxy, reason, status=status, failure_side="upstream", tries=tries, service="app")
-                self.assertEqual(proxy.metrics().sum("telltale_requests_total", service="app"), 1, "however often it was tried")
-                self.assertEqual(proxy.metrics().sum("telltale_retries_total", service="app"), tries - 1)
+                metrics = proxy.metrics()
+                self.assertEqual(metrics.sum("telltale_requests_total", service="app"), 1, "however often it was tried")
+                self.assertEqual(metrics.sum("telltale_retries_total", service="app"), tries - 1)
 
     def test_within_a_response(self):
         for reason, handler, timeouts in [
@@ -133,13 +133,18 @@ class OfBackends(ReasonTest):
                         app.release.set()
                     with self.assertRaises(ConnectionError):
                         client.read_exact(1000)
-                self.assert_told(proxy, reason, status=200, failure_side="upstream", failure_phase="response_body", tries=1)
+                self.assert_told(proxy, reason, status=200, failure_side="upstream", tries=1,
+                                 failure_phase="response_body")  # fmt: skip
 
 
 class OfChoosing(ReasonTest):
     def test_nobody_may_be_chosen(self):
         app, health = self.backend(), self.enterContext(HealthPort(503))
-        for reason, node_name, policy in (("no_endpoint", "n", "local"), ("no_local_endpoint", "other", "local"), ("no_endpoint", "", "cluster")):
+        for reason, node_name, policy in [
+            ("no_endpoint", "n", "local"),
+            ("no_local_endpoint", "other", "local"),
+            ("no_endpoint", "", "cluster"),
+        ]:
             with self.subTest(reason, node_name=node_name):
                 conf = service(nodes=[local_node("n", app, health)], health=PROBE, external_traffic_policy=policy)
                 proxy = self.start(config(conf, **({"node_name": node_name} if node_name else {})))
@@ -161,7 +166,8 @@ class OfChoosing(ReasonTest):
                 proxy = self.serve(app, circuit_breakers=breakers, workers=1)
                 for n in range(requests):
                     self.enterContext(proxy.client()).request("GET", f"/{n}")
-                    wait_until(lambda n=n: len(app.requests) + proxy.metrics().sum("telltale_requests_pending") == n + 1)
+                    pending = lambda: proxy.metrics().sum("telltale_requests_pending")
+                    wait_until(lambda n=n, p=pending: len(app.requests) + p() == n + 1, "it to be held")
                 self.assertEqual(self.ask(proxy, "/refused"), 503)
                 self.assert_told(proxy, reason, lambda r: r["target"] == "/refused", status=503, failure_side="proxy",
                                  failure_phase="pick", tries=0, endpoint=None)  # fmt: skip
@@ -172,19 +178,21 @@ class OfChoosing(ReasonTest):
             {"match": {"path": "/fixed"}, "respond": {"body": "well"}}, {"service": "app"}])])  # fmt: skip
         with proxy.client() as client:
             self.assertEqual(client.get("/fixed").body, b"well")
-            before = resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            most = resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (3, most[1]))
             try:
                 response = client.get("/")
                 self.assertEqual((response.status, response.header("retry-after")), (503, "5"))
             finally:
-                resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, before)
+                resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, most)
             self.assertEqual(client.get("/").status, 200, "that comes back by itself")
         self.assert_told(proxy, "no_resources", status=503, failure_phase="connect", tries=1)
 
     def test_no_address_to_connect_from(self):
         path = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "in.sock")
         app = self.backend()
-        proxy = self.serve(app, listeners=[listener(listen="unix:" + path)], propagate={"source_address": "transparent"})
+        from_unix = [listener(listen="unix:" + path)]
+        proxy = self.serve(app, listeners=from_unix, propagate={"source_address": "transparent"})
         self.assertEqual(self.ask(proxy), 502)
         self.assert_told(proxy, "no_source_address", status=502, failure_phase="connect", tries=1)
         self.assertEqual(app.connections, [])
@@ -217,7 +225,8 @@ class OfClients(ReasonTest):
                 with proxy.client(first=sent) as client:
                     self.assertEqual(client.read_response().status, status)
                 side = "proxy" if reason == "no_route" else "downstream"
-                self.assert_told(proxy, reason, status=status, failure_side=side, tries=1 if reason == "body_timeout" else 0)
+                tries = 1 if reason == "body_timeout" else 0
+                self.assert_told(proxy, reason, status=status, failure_side=side, tries=tries)
 
     def test_who_goes_away_and_who_does_not_read(self):
         app = self.backend(silent)
@@ -268,7 +277,8 @@ class OfTcp(ReasonTest):
                 proxy = self.serve(endpoint, listeners=[listener(protocol="tcp")], workers=1, **fields)
                 for n in range({"max_pending": 2}.get(reason, 1) if tries == 0 else 0):
                     self.enterContext(proxy.client(first=b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
-                    wait_until(lambda n=n, p=proxy: p.metrics().sum("telltale_requests_active") == n + 1, "it to be taken")
+                    active = lambda: proxy.metrics().sum("telltale_requests_active")
+                    wait_until(lambda n=n, a=active: a() == n + 1, "it to be taken")
                 self.ended(proxy)
                 self.assert_told(proxy, reason, status=0, protocol="TCP", service="app", tries=tries)
                 app.release.set()

@@ -9,12 +9,18 @@ import time
 from support import Node, ProxyTest, config, http_handler, main, respond, say, service, wait_until
 
 FAST = {"http": "/healthz", "interval": "50ms", "timeout": "5s", "fall": 1}
-SECONDS = 8
 
 
 class SlowStart(ProxyTest):
+    def setUp(self):
+        """Slow enough for this machine: some 80 requests in a quarter of the time, which is 8 s at least."""
+        self.client = self.enterContext(self.start(config(service(self.backend(say("x"))), workers=1)).client())
+        begun = time.monotonic()
+        self.share("x", 100)
+        self.seconds = min(max(8, round((time.monotonic() - begun) / 100 * 80 * 4)), 40)
+
     def serve(self, **fields):
-        self.proxy = self.start(config(service(slow_start=f"{SECONDS}s", **fields), workers=1))
+        self.proxy = self.start(config(service(slow_start=f"{self.seconds}s", **fields), workers=1))
         self.client = self.enterContext(self.proxy.client())
 
     def ask(self) -> str:
@@ -28,18 +34,18 @@ class SlowStart(ProxyTest):
 
     def assert_grows(self, name, since):
         """Its share of what is asked from now on, until its time is over. `since` is when it came, by time.time()."""
-        begin, answers = since, []
-        while time.time() < begin + SECONDS + 1:
-            sent = time.time()
-            answers.append((sent - begin, self.ask(), time.time() - begin))
-        # Whatever is slow here: these were chosen for within that time.
-        early = [who for _, who, until in answers if until < SECONDS / 4]
-        late = [who for after, who, _ in answers if after > SECONDS]
-        self.assertGreater(min(len(early), len(late)), 20, "this machine is too slow to see anything")
+        answers = []
+        while time.time() < since + self.seconds:
+            who = self.ask()
+            answers.append((who, time.time() - since))
+        # Whatever was slow here: these were chosen for within that time.
+        early = [who for who, until in answers if until < self.seconds / 4]
+        self.assertGreater(len(early), 20, "this machine is too slow to see anything")
+        late = [self.ask() for _ in range(100)]
         early_share, late_share = (sum(who == name for who in part) / len(part) for part in (early, late))
         # From a tenth of its weight to a quarter: from 9 to 20 % of the requests. Then all of it: 50 %.
         self.assertLess(early_share, 0.32, (early_share, late_share))
-        half = {who for _, who, until in answers if until < SECONDS / 2}
+        half = {who for who, until in answers if until < self.seconds / 2}
         self.assertIn(name, half, "a little from the start, or nothing would be known of it")
         self.assertGreater(late_share, 0.4, (early_share, late_share))
         self.assertGreater(late_share, early_share + 0.15)
@@ -48,7 +54,7 @@ class SlowStart(ProxyTest):
         nodes = [Node(self, name) for name in ("old", "new")]
         self.serve(nodes=[n.conf() for n in nodes], health=FAST)
         self.proxy.wait_states(old="healthy", new="healthy")
-        wait_until(lambda: abs(self.share("new") - 0.5) < 0.1, "equal shares", deadline=SECONDS / 2)
+        wait_until(lambda: abs(self.share("new") - 0.5) < 0.1, "equal shares", deadline=self.seconds / 2)
 
     def test_who_was_unhealthy(self):
         nodes = [Node(self, name) for name in ("old", "new")]
@@ -82,7 +88,8 @@ class SlowStart(ProxyTest):
     def test_who_was_ejected(self):
         failing = []
         new = self.backend(http_handler(lambda request: respond(503 if failing else 200, "new")))
-        endpoints = [{"address": self.backend(say("old")).address, "name": "old"}, {"address": new.address, "name": "new"}]
+        apps = {"old": self.backend(say("old")), "new": new}
+        endpoints = [{"address": app.address, "name": name} for name, app in apps.items()]
         self.serve(endpoints=endpoints, ejection={"failures": 3, "statuses": [503], "time": "300ms"})
         failing.append(True)
         wait_until(lambda: self.ask() and self.state("new")["ejected"], "it to be ejected")
@@ -92,8 +99,8 @@ class SlowStart(ProxyTest):
 
     def test_without_it_the_full_share_comes_at_once(self):
         nodes = [Node(self, name) for name in ("old", "new")]
-        self.proxy = self.start(config(service(nodes=[n.conf() for n in nodes], health=FAST), workers=1))
-        self.client = self.enterContext(self.proxy.client())
+        self.seconds = 0
+        self.serve(nodes=[n.conf() for n in nodes], health=FAST)
         for status, state, share in ((500, "unhealthy", 0), (200, "healthy", 0.5)):
             nodes[1].health.status = status
             self.proxy.wait_states(old="healthy", new=state)

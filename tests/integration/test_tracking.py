@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 
-from support import HealthPort, Node, ProxyTest, config, listener, local_node, main, say, service, wait_until, who_answers
+from support import HealthPort, Node, ProxyTest, config, listener, main, say, service, wait_until, who_answers
 
 FAST = {"http": "/healthz", "interval": "50ms", "timeout": "5s", "fall": 1}
 WORD = {200: "healthy", 503: "draining", 500: "unhealthy"}
@@ -19,8 +19,8 @@ class Tracking(ProxyTest):
         for name in services:
             proxy.wait_states(name, **states)
 
-    def wait_serving(self, proxy, service_name, *names):
-        wait_until(lambda: set(who_answers(proxy, 20, listener=service_name)) == set(names), f"{names} of {service_name}")
+    def wait_serving(self, proxy, of, *names):
+        wait_until(lambda: set(who_answers(proxy, 20, listener=of)) == set(names), f"{names} to serve for {of}")
 
     def test_states_follow_in_a_tracker_and_in_a_tracker_of_it(self):
         nodes = [Node(self, "node-a"), Node(self, "node-b")]
@@ -72,7 +72,8 @@ class Tracking(ProxyTest):
         hosts = ("127.0.3.1", "127.0.3.2")
         probed = [self.enterContext(HealthPort(200, name=h)) for h in hosts]
         apps = {h: self.backend(say(h), address=(h, 0)) for h in hosts}
-        nodes = [{"name": f"node-{n}", "address": h, "port": 1, "health_port": self.forward(h, probed[n])} for n, h in enumerate(hosts)]
+        nodes = [{"name": f"node at {host}", "address": host, "port": 1, "health_port": self.forward(host, port)}
+                 for host, port in zip(hosts, probed)]  # fmt: skip
         first = service(name="first", nodes=nodes, health=FAST)
         second = service(*apps.values(), name="second", health={"track": "first"})
         proxy = self.serve(first, second)

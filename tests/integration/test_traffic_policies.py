@@ -1,5 +1,5 @@
-"""Which endpoints may be chosen at all, by where traffic comes from and where we run: policies of `local`, what is near,
-endpoints that go away; and what becomes of traffic that has none."""
+"""Which endpoints may be chosen at all, by where traffic comes from and where we run: policies of `local`, what is
+near, endpoints that go away; and what becomes of traffic that has none."""
 
 import json
 import os
@@ -156,8 +156,8 @@ class Local(PolicyTest):
         with proxy.client("external") as client:
             self.assertEqual(client.closed_by_peer(), b"")
         record = proxy.wait_access()[0]
-        wanted = {"reason": "no_local_endpoint", "failure_side": "proxy", "failure_phase": "pick", "tries": 0, "status": 0,
-                  "endpoint": None, "protocol": "TCP"}  # fmt: skip
+        wanted = {"reason": "no_local_endpoint", "failure_side": "proxy", "failure_phase": "pick", "tries": 0,
+                  "status": 0, "endpoint": None, "protocol": "TCP"}  # fmt: skip
         self.assertEqual({name: record[name] for name in wanted}, wanted)
         metrics = proxy.metrics()
         self.assertEqual(metrics.sum("telltale_request_failures_total", service="app", reason="no_local_endpoint"), 1)
@@ -317,8 +317,10 @@ class GoingAway(PolicyTest):
         self.assert_dropped(proxy, "no_local_endpoint")
 
     def test_after_them_come_those_of_whom_nothing_is_known_and_never_who_said_no(self):
-        old, silent, full, broken = Node(self, "old"), Node(self, "silent"), Node(self, "full", 503), Node(self, "broken", 500)
-        silent.health.answer = lambda request: silent.health.release.wait() and HealthPort.answer(silent.health, request)
+        old, silent = Node(self, "old"), Node(self, "silent")
+        full, broken = Node(self, "full", 503), Node(self, "broken", 500)
+        port = silent.health
+        port.answer = lambda request: port.release.wait() and HealthPort.answer(port, request)
         rest = ((silent, {}), (full, {}), (broken, {}))
         proxy = self.serve((old, {"terminating": True}), *rest, health={"timeout": "60s"})
         proxy.wait_states(old="draining", silent="unknown", full="draining", broken="unhealthy")
@@ -327,8 +329,8 @@ class GoingAway(PolicyTest):
         self.serves(proxy, "silent")
         self.wait_selection(proxy, "external", "unknown", 1)
         self.assertEqual((full.app.connections, broken.app.connections), ([], []))
-        silent.health.status = 503
-        silent.health.release.set()
+        port.status = 503
+        port.release.set()
         self.wait_selection(proxy, "external", "no_endpoint", 0)
         self.assert_dropped(proxy, "no_endpoint")
         full.health.status = 200

@@ -70,8 +70,8 @@ class Told(TriesTest):
                 proxy = self.serve(*endpoints, retries=retries)
                 self.assertEqual(proxy.get("/").status, expected[0])
                 self.assertEqual(self.told(proxy), expected)
-                self.counted(proxy, retries_total=expected[1] - 1, retries_refused_total=0, request_failures_total=failures,
-                             retries_active=0)  # fmt: skip
+                self.counted(proxy, retries_total=expected[1] - 1, retries_refused_total=0, retries_active=0,
+                             request_failures_total=failures)  # fmt: skip
 
     def test_what_may_not_be_tried_again_was_tried_once(self):
         closing, unwell = self.nginx(CLOSES, UNWELL)
