@@ -174,9 +174,10 @@ void IdentityCheck::check_asserting_rules() {
 
 /// The assertion that is judged here goes on to backends, which it was not made for.
 void IdentityCheck::check_passed_assertion(std::size_t index) {
+  if (asserted_tlv() == 0) return;
   const proxy_protocol::Tlv asserting{proxy_protocol::TlvType{asserted_tlv()}, "v1"};
   const auto passes = [&](const auto& selector) { return selects(selector, asserting); };
-  if (asserted_tlv() == 0 || std::ranges::none_of(service(index).propagate.pass_tlvs, passes)) return;
+  if (std::ranges::none_of(service(index).propagate.pass_tlvs, passes)) return;
   warn_of_mode(index, "pass_tlvs",
                "the listener " + quote(listener().name) + " looks for a signed assertion in " +
                    proxy_protocol::tlv_name({.type = asserting.type}) +

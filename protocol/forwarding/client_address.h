@@ -88,7 +88,7 @@ enum class RejectReason : std::uint8_t {
 };
 /// Of those that are about the believed header, which stand first.
 inline constexpr std::size_t header_reject_reason_count = 5;
-inline constexpr bool is_of_assertion(RejectReason reason) {
+constexpr bool is_of_assertion(RejectReason reason) {
   return static_cast<std::size_t>(reason) >= header_reject_reason_count;
 }
 /// `peer_not_trusted` and so on: for logs, metric labels and explanations.
