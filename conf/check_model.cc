@@ -24,20 +24,22 @@ bool believes_proxy_header(const ClientIp& client_ip) {
   });
 }
 
-bool passes_tlvs(const forwarding::Propagate& propagate) {
-  if (!propagate.proxy_protocol || propagate.proxy_version != proxy_protocol::Version::v2) return false;
-  const auto is_received = [](proxy_protocol::TlvType type) {
-    return type == proxy_protocol::TlvType::ssl || type == proxy_protocol::TlvType::netns;
-  };
-  return !propagate.pass_tlvs.empty() || std::ranges::any_of(propagate.tlvs, is_received);
+bool has_tlv(const forwarding::Propagate& propagate, proxy_protocol::TlvType type) {
+  return std::ranges::find(propagate.tlvs, type) != propagate.tlvs.end();
 }
 
-/// The field of `propagate` that has a template with a TLV; empty: none.
-std::string_view field_with_tlvs(const forwarding::Propagate& propagate) {
-  const auto uses_tlvs = [](const auto& each) { return each.value.uses_tlvs(); };
-  if (std::ranges::any_of(propagate.headers, uses_tlvs)) return "headers";
-  if (std::ranges::any_of(propagate.custom_tlvs, uses_tlvs)) return "custom_tlvs";
-  return std::ranges::any_of(propagate.forwarded.extensions, uses_tlvs) ? "forwarded" : "";
+bool passes_tlvs(const forwarding::Propagate& propagate) {
+  if (!propagate.proxy_protocol || propagate.proxy_version != proxy_protocol::Version::v2) return false;
+  return !propagate.pass_tlvs.empty() || has_tlv(propagate, proxy_protocol::TlvType::ssl) ||
+         has_tlv(propagate, proxy_protocol::TlvType::netns);
+}
+
+/// The field of `propagate` that has a template with such variables; empty: none.
+std::string_view field_that(bool (forwarding::Template::*uses)() const, const forwarding::Propagate& propagate) {
+  const auto does = [uses](const auto& each) { return (each.value.*uses)(); };
+  if (std::ranges::any_of(propagate.headers, does)) return "headers";
+  if (std::ranges::any_of(propagate.custom_tlvs, does)) return "custom_tlvs";
+  return std::ranges::any_of(propagate.forwarded.extensions, does) ? "forwarded" : "";
 }
 
 /// The whole check: one pass over each list, with the indices it needs.
@@ -53,7 +55,7 @@ class ModelCheck {
       check_shadowed(i);
     }
     check_unused();
-    check_passed_tlvs();
+    check_told();
   }
 
  private:
@@ -65,7 +67,7 @@ class ModelCheck {
   void report_missing(std::size_t listener, std::size_t route);
   void check_shadowed(std::size_t listener);
   void check_unused();
-  void check_passed_tlvs();
+  void check_told();
 
   Diagnostics& diagnostics_;
   Draft& draft_;
@@ -207,27 +209,41 @@ void ModelCheck::check_unused() {
   }
 }
 
-/// TLVs that are to go on where none can have come.
-void ModelCheck::check_passed_tlvs() {
+/// TLVs that are to go on where none can have come, and what is to be told of TLS where there is none.
+void ModelCheck::check_told() {
   const auto& model = draft_.model;
-  std::vector<bool> may_come(model.services.size());
+  std::vector<bool> tlvs_come(model.services.size()), tls_comes(model.services.size());
   for (const Listener& listener : model.listeners) {
-    if (!believes_proxy_header(listener.client_ip)) continue;
     for (const Route& route : listener.routes) {
-      if (route.service) may_come[*route.service] = true;
+      if (!route.service) continue;
+      if (believes_proxy_header(listener.client_ip)) tlvs_come[*route.service] = true;
+      if (listener.tls) tls_comes[*route.service] = true;
     }
   }
   for (std::size_t i = 0; i < model.services.size(); ++i) {
     const YamlNode* propagate = draft_.services[i].node->find("propagate");
-    if (may_come[i] || !used_[i] || propagate == nullptr) continue;
-    const auto warn = [&](std::string_view field, std::string_view what) {
+    if (!used_[i] || propagate == nullptr) continue;
+    const auto warn = [&](std::string_view field, std::string_view what, std::string hint) {
+      if (field.empty()) return;
       diagnostics_.warning(*propagate->find(field), item_path("services", i, "propagate." + std::string(field)),
-                           std::string(what) + ": no listener that leads here lets anybody send a PROXY header",
-                           "see `client_ip.proxy_protocol`");
+                           std::string(what), std::move(hint));
     };
     const forwarding::Propagate& told = model.services[i].propagate;
-    if (passes_tlvs(told)) warn(told.pass_tlvs.empty() ? "tlvs" : "pass_tlvs", "no received TLV can go on");
-    if (const auto field = field_with_tlvs(told); !field.empty()) warn(field, "${tlv.…} in it is always empty");
+    constexpr std::string_view no_header = ": no listener that leads here lets anybody send a PROXY header";
+    if (!tlvs_come[i]) {
+      const bool only_ssl = told.pass_tlvs.empty() && !has_tlv(told, proxy_protocol::TlvType::netns);
+      if (passes_tlvs(told) && !(only_ssl && tls_comes[i])) {
+        warn(told.pass_tlvs.empty() ? "tlvs" : "pass_tlvs", "no received TLV can go on" + std::string(no_header),
+             "see `client_ip.proxy_protocol`");
+      }
+      warn(field_that(&forwarding::Template::uses_tlvs, told),
+           "${tlv.…} in it is always empty" + std::string(no_header), "see `client_ip.proxy_protocol`");
+    }
+    if (!tls_comes[i]) {
+      warn(field_that(&forwarding::Template::uses_tls, told),
+           "${tls.…} in it is always empty: no listener that leads here has `tls`",
+           "what a believed PROXY header says of TLS is in ${tlv.ssl_version}, ${tlv.ssl_cn} and the like");
+    }
   }
 }
 

@@ -69,6 +69,22 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip, const Model& model
   out.close();
 }
 
+void write_tls(Emitter& out, const ListenerTls& tls) {
+  out.open("tls");
+  out.open("certificates");
+  for (const CertificateFiles& files : tls.certificates) {
+    out.item();
+    out.text("certificate", files.certificate);
+    out.text("key", files.key);
+    out.close();
+  }
+  out.close();
+  out.choice("policy", tls.policy);
+  out.list("alpn", tls.alpn);
+  out.duration("handshake_timeout", tls.handshake_timeout);
+  out.close();
+}
+
 void write_tlv_conditions(Emitter& out, const std::vector<TlvCondition>& conditions) {
   out.open("tlv");
   for (const TlvCondition& each : conditions) {
@@ -121,6 +137,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   if (!listener.listen.ip) out.text("unix_mode", format_mode(listener.unix_mode));
   out.flag("internal", listener.internal);
   write_client_ip(out, listener.client_ip, model);
+  if (listener.tls) write_tls(out, *listener.tls);
   const ListenerLimits& limits = listener.limits;
   out.open("limits");
   out.size("max_head_bytes", limits.head.max_head_bytes);

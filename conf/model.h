@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conf/model_service.h"
+#include "conf/model_tls.h"
 #include "conf/presets.h"
 #include "conf/published_ranges.h"
 #include "protocol/assertion/assertion.h"
@@ -130,9 +131,13 @@ struct Listener {
   Protocol protocol = Protocol::http;  ///< tcp: octets go to and fro as they are; there is one route, to a service
   bool internal = false;               ///< for clients within the cluster: Service::internal_traffic_policy applies
   ClientIp client_ip;
+  std::optional<ListenerTls> tls;  ///< nullopt: none is terminated
   ListenerLimits limits;
   ListenerTimeouts timeouts;
   std::vector<Route> routes;  ///< `service: NAME` at the listener becomes one route that matches all
+
+  /// What its clients speak.
+  std::string_view scheme() const { return tls ? "https" : "http"; }
 };
 
 // ---- process ----

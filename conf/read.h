@@ -46,6 +46,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
                    ListenerSource& source);
 void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip,
                     ListenerSource& source);
+void read_listener_tls(ObjectReader& listener, Protocol protocol, std::optional<ListenerTls>& tls);
 /// A preset and where its party is.
 struct Behind {
   const Preset* preset = nullptr;  ///< null: no `behind`

@@ -228,6 +228,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
   reader.object("client_ip", [&](const YamlNode& value, const Path& at) {
     read_client_ip(context, value, at, listener.client_ip, source);
   });
+  read_listener_tls(reader, listener.protocol, listener.tls);
   read_limits(reader, listener.limits);
   read_timeouts(reader, listener.timeouts);
   reader.each("routes", [&](const YamlNode& item, const Path& item_path, std::size_t) {

@@ -33,9 +33,6 @@ class TemplateReporter {
   void error(std::size_t offset, std::string message, std::string hint = {}) {
     context_.diagnostics.error(place(offset), path_, std::move(message), std::move(hint));
   }
-  void warning(std::size_t offset, std::string message, std::string hint = {}) {
-    context_.diagnostics.warning(place(offset), path_, std::move(message), std::move(hint));
-  }
   void unclosed(std::size_t offset) { error(offset, "a `${` without its `}`", "write $$ for a dollar"); }
   void unknown(std::size_t offset, std::string_view name, std::span<const std::string_view> known) {
     const bool shouts = !name.empty() && std::ranges::none_of(name, [](char c) { return c >= 'a' && c <= 'z'; });
@@ -93,12 +90,6 @@ std::optional<Template> read_template(Context& context, const YamlNode& node, co
   Template out(node.text, faults);
   for (const TemplateFault& fault : faults) reporter.report(fault);
   if (!faults.empty()) return std::nullopt;
-  forwarding::TemplatePieces pieces(node.text);
-  for (TemplatePiece piece; pieces.next(piece);) {
-    if (piece.kind != TemplatePiece::Kind::variable || !forwarding::is_tls_variable(piece.text)) continue;
-    reporter.warning(piece.offset, "${" + std::string(piece.text) + "} is empty: this version ends no TLS itself",
-                     "what a believed PROXY header says of TLS is in ${tlv.ssl_version}, ${tlv.ssl_cn} and the like");
-  }
   return out;
 }
 

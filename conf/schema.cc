@@ -170,6 +170,8 @@ std::span<const Object* const> all_objects() {
       &schema::client_ip,
       &schema::proxy_protocol_rule,
       &schema::assertion_trust,
+      &schema::listener_tls,
+      &schema::certificate,
       &schema::listener_limits,
       &schema::listener_timeouts,
       &schema::route,

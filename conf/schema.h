@@ -61,6 +61,7 @@ struct Object {
 namespace schema {
 extern const Object root, admin, log, access_log, drain, dns;
 extern const Object listener, client_ip, assertion_trust, proxy_protocol_rule, listener_limits, listener_timeouts;
+extern const Object listener_tls, certificate;
 extern const Object route, match, redirect, respond;
 extern const Object service, node, endpoint, balance, session_affinity;
 extern const Object health, health_expect, health_tls, ejection;

@@ -286,6 +286,12 @@ constexpr Field listener_fields[] = {
      .type = Type::object,
      .object = &schema::client_ip,
      .meaning = "How this listener learns who the client is. Default: from the socket alone."},
+    {.name = "tls",
+     .type = Type::object,
+     .object = &schema::listener_tls,
+     .meaning =
+         "TLS is terminated here: behind the PROXY header, if one comes. Default: none, octets are taken as they "
+         "are."},
     {.name = "limits", .type = Type::object, .object = &schema::listener_limits, .meaning = "What a client may use."},
     {.name = "timeouts",
      .type = Type::object,

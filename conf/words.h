@@ -51,6 +51,10 @@ struct Words<HashOn> {
   static constexpr std::array<std::string_view, 3> list = {"client_address", "header", "cookie"};
 };
 template <>
+struct Words<TlsPolicy> {
+  static constexpr std::array<std::string_view, 2> list = {"intermediate", "modern"};
+};
+template <>
 struct Words<TlsVerify> {
   static constexpr std::array<std::string_view, 3> list = {"full", "ca", "none"};
 };
@@ -94,11 +98,11 @@ constexpr std::optional<E> from_word(std::string_view word) {
 
 /// The variables of an access log template: the fields of its JSON records.
 inline constexpr std::array<std::string_view, 29> access_log_variables = {
-    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
-    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
-    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason"};
+    "time",         "request_id",    "client",      "client_port",    "provenance",     "peer",
+    "listener",     "route",         "service",     "node",           "endpoint",       "method",
+    "host",         "target",        "protocol",    "status",         "bytes_received", "bytes_sent",
+    "duration_ms",  "connect_ms",    "response_ms", "tries",          "reused",         "user_agent",
+    "failure_side", "failure_phase", "failure",     "client_refused", "reason"};
 
 /// Where the name of any received TLV may stand, for hints.
 inline constexpr std::string_view any_tlv_hint =

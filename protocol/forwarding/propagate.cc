@@ -253,6 +253,33 @@ void append_custom_tlvs(std::string& tlvs, const Propagate& propagate, const Req
   }
 }
 
+/// What we saw of TLS ourselves goes before what the hop in front was told of its own.
+void append_ssl(std::string& tlvs, const RequestFacts& facts) {
+  if (facts.tls == nullptr) return pass_tlv(tlvs, proxy_protocol::TlvType::ssl, facts.peer.tlvs);
+  std::string value(proxy_protocol::ssl_head_size, '\0');  // the verify field of a client without certificate: 0
+  value[0] = static_cast<char>(proxy_protocol::ssl_client_flag);
+  const auto add = [&](proxy_protocol::SslSubtype type, std::string_view text) {
+    proxy_protocol::append_tlv(value, proxy_protocol::TlvType{static_cast<std::uint8_t>(type)}, text);
+  };
+  add(proxy_protocol::SslSubtype::version, facts.tls->version);
+  add(proxy_protocol::SslSubtype::cipher, facts.tls->cipher);
+  proxy_protocol::append_tlv(tlvs, proxy_protocol::TlvType::ssl, value);
+}
+
+/// What the client agreed on; a request is HTTP whether that was said or not.
+void append_alpn(std::string& tlvs, const RequestFacts& facts) {
+  std::string_view alpn = facts.tls != nullptr ? facts.tls->alpn : std::string_view();
+  if (alpn.empty() && facts.http_minor != RequestFacts::no_http) alpn = "http/1.1";
+  if (!alpn.empty()) proxy_protocol::append_tlv(tlvs, proxy_protocol::TlvType::alpn, alpn);
+}
+
+/// The request's, and of a connection without requests what its client asked for by SNI.
+void append_authority(std::string& tlvs, const RequestFacts& facts) {
+  std::string_view authority = facts.host_name();
+  if (authority.empty() && facts.tls != nullptr) authority = facts.tls->sni;
+  if (!authority.empty()) proxy_protocol::append_tlv(tlvs, proxy_protocol::TlvType::authority, authority);
+}
+
 }  // namespace
 
 bool keeps_field(FieldId id, std::string_view name, const HeaderTrust& trust, const ClientAddress& client,
@@ -314,11 +341,12 @@ proxy_protocol::Header make_proxy_header(const Propagate& propagate, const Reque
   if (header.version != proxy_protocol::Version::v2) return header;
   for (const proxy_protocol::TlvType type : propagate.tlvs) {
     if (type == proxy_protocol::TlvType::alpn) {
-      proxy_protocol::append_tlv(header.tlvs, type, "http/1.1");
-    } else if (type == proxy_protocol::TlvType::authority && !facts.host_name().empty()) {
-      proxy_protocol::append_tlv(header.tlvs, type, facts.host_name());
-    } else if (type == proxy_protocol::TlvType::ssl || type == proxy_protocol::TlvType::netns) {
-      // What a listener of ours saw of TLS will go before what the hop in front was told.
+      append_alpn(header.tlvs, facts);
+    } else if (type == proxy_protocol::TlvType::authority) {
+      append_authority(header.tlvs, facts);
+    } else if (type == proxy_protocol::TlvType::ssl) {
+      append_ssl(header.tlvs, facts);
+    } else if (type == proxy_protocol::TlvType::netns) {
       pass_tlv(header.tlvs, type, facts.peer.tlvs);
     }
   }

@@ -18,11 +18,12 @@ struct TlsFacts {
 
 /// What the builders need of one request besides its fields. Views: valid while the request is.
 struct RequestFacts {
+  static constexpr unsigned no_http = ~0U;
   const PeerInfo& peer;
   const ClientAddress& client;
   std::string_view scheme;         ///< "http" or "https": what the client spoke to us
   std::string_view host;           ///< the authority the request was for
-  unsigned http_minor = 1;         ///< for Via
+  unsigned http_minor = 1;         ///< for Via; no_http: a connection that is no HTTP
   std::string_view method = {};    ///< as received: GET
   std::string_view target = {};    ///< path and query
   std::string_view listener = {};  ///< its name

@@ -137,7 +137,6 @@ void append_variable(std::string& out, TemplateVariable variable, const proxy_pr
 
 std::span<const std::string_view> template_variables() { return names; }
 bool is_request_variable(std::string_view name) { return name.starts_with("request."); }
-bool is_tls_variable(std::string_view name) { return name.starts_with("tls."); }
 
 Template::Template(std::string_view text, std::vector<TemplateFault>& faults) : text_(text) {
   std::size_t variables = 0;
@@ -186,6 +185,12 @@ void Template::add_variable(const TemplatePiece& piece, std::vector<TemplateFaul
 
 bool Template::uses_tlvs() const {
   return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) { return piece.variable == tlv; });
+}
+
+bool Template::uses_tls() const {
+  return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.variable >= tls_sni && piece.variable <= tls_client_cert_subject;
+  });
 }
 
 void Template::append_to(std::string& out, const RequestFacts& facts) const {

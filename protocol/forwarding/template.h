@@ -41,8 +41,6 @@ enum class TemplateVariable : std::uint8_t {
 std::span<const std::string_view> template_variables();
 /// Whether its value may differ from one request of a connection to the next, whoever the client is: `request.…`.
 bool is_request_variable(std::string_view name);
-/// Whether it speaks of the client's TLS connection to us: `tls.…`.
-bool is_tls_variable(std::string_view name);
 
 struct TemplateFault {
   enum class Kind : std::uint8_t {
@@ -72,6 +70,8 @@ class Template {
   const std::string& text() const { return text_; }
   /// Whether a TLV is among its variables.
   bool uses_tlvs() const;
+  /// Whether one is that speaks of the client's TLS connection to us: `tls.…`.
+  bool uses_tls() const;
 
   /// Appends the value as it comes.
   void append_to(std::string& out, const RequestFacts& facts) const;

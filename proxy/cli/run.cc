@@ -25,6 +25,9 @@ int run_proxy(const RunOptions& options) {
   } catch (const KeyFileError& error) {
     std::cerr << "telltale: " << error.what() << "\n";
     return exit_configuration;
+  } catch (const CertificateError& error) {
+    std::cerr << "telltale: " << error.what() << "\n";
+    return exit_configuration;
   } catch (const EndpointsFileError& error) {
     std::cerr << "telltale: " << error.what() << "\n";
     return exit_configuration;

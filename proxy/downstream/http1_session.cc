@@ -1,6 +1,7 @@
 #include "proxy/downstream/http1_session.h"
 
 #include "proxy/downstream/connection.h"
+#include "proxy/downstream/linger.h"
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
 #include "proxy/downstream/source_watch.h"
@@ -12,28 +13,8 @@ namespace {
 
 using boost::system::error_code;
 
-// A client that is still sending when it is refused must be able to read why: closing with octets unread would reset
-// the connection under the answer (RFC 9112 9.6).
-constexpr std::chrono::milliseconds linger_time{2000};
-constexpr std::size_t linger_octets = 4 * 1024 * 1024;
-
 // Requests that came together and that nothing had to be waited for; then the other connections have their turn.
 constexpr unsigned requests_per_turn = 32;
-
-Awaitable<> linger(Stream& stream) {
-  stream.shutdown_write();
-  stream.expires_after(linger_time);
-  for (std::size_t total = 0; total < linger_octets;) {
-    const ReadResult got = stream.read();
-    total += got.octets.size();
-    if (got.error == boost::asio::error::would_block) {
-      const auto [error] = co_await stream.async_readable(as_result);
-      if (error) break;
-    } else if (got.error) {
-      break;
-    }
-  }
-}
 
 /// Answers a head that is wrong or late.
 Awaitable<> refuse(Connection& connection, Http1Transaction& transaction, error_code error) {

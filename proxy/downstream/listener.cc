@@ -3,6 +3,7 @@
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
 #include "proxy/downstream/tcp_session.h"
+#include "proxy/downstream/tls_phase.h"
 #include "proxy/net/socket_address.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -32,6 +33,10 @@ Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1Transact
   if (!connection->count_client()) {
     connection->context().metrics->connections_refused.add();
     co_return;
+  }
+  if (connection->context().listener->tls) {
+    const bool go_on = co_await accept_tls(*connection);
+    if (!go_on) co_return;
   }
   if (connection->context().listener->protocol == conf::Protocol::tcp) {
     co_await serve_tcp(*connection);

@@ -345,11 +345,13 @@ forwarding::RequestFacts TcpSession::facts() const {
           .client = resolved_,
           .scheme = "tcp",
           .host = {},
+          .http_minor = forwarding::RequestFacts::no_http,
           .listener = context.listener->name,
           .id_high = id_.high,
           .id_low = id_.low,
           .connection_number = context.number,
-          .obfuscation_key = &worker_.obfuscation_key};
+          .obfuscation_key = &worker_.obfuscation_key,
+          .tls = context.tls};
 }
 
 void TcpSession::record() const {
@@ -361,6 +363,7 @@ void TcpSession::record() const {
   record.request_id_low = id_.low;
   record.client = &resolved_;
   record.peer = &context.peer;
+  record.tls = context.tls;
   record.listener = context.listener->name;
   record.route = route_.name;
   record.service = service_.conf().name;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/forwarding/client_address.h"
+#include "protocol/forwarding/request_facts.h"
 #include "protocol/http1/head.h"
 #include "proxy/exchange/snapshot.h"
 #include "proxy/message/body.h"
@@ -22,7 +23,7 @@ struct ConnectionContext {
   ListenerMetrics* metrics = nullptr;
   std::atomic<std::size_t>* listener_connections = nullptr;  ///< of this listener, in all workers
   forwarding::PeerInfo peer;
-  std::string_view scheme = "http";
+  const forwarding::TlsFacts* tls = nullptr;  ///< null: the client spoke no TLS to us
   std::uint64_t number = 0;  ///< no other connection of this process has it, with overwhelming probability
 };
 

@@ -95,7 +95,7 @@ forwarding::RequestFacts Exchange::facts() const {
   const auto& request = client_->request();
   return {.peer = connection_->peer,
           .client = resolved_,
-          .scheme = connection_->scheme,
+          .scheme = connection_->listener->scheme(),
           .host = request.authority,
           .http_minor = request.minor_version,
           .method = request.method_text,
@@ -105,6 +105,7 @@ forwarding::RequestFacts Exchange::facts() const {
           .id_low = id_.low,
           .connection_number = connection_->number,
           .obfuscation_key = &worker_.obfuscation_key,
+          .tls = connection_->tls,
           .assertion = assertion_};
 }
 
@@ -137,7 +138,7 @@ bool Exchange::find_service() {
     return false;
   }
   if (route_->redirect) {
-    reply_ = redirect_reply(*route_->redirect, request, address_aimed_at(connection_->peer), connection_->scheme);
+    reply_ = redirect_reply(*route_->redirect, request, address_aimed_at(connection_->peer), connection_->listener->scheme());
     return false;
   }
   if (route_->respond) {

@@ -41,6 +41,7 @@ void Exchange::write_record() {
   record.request_id_low = id_.low;
   record.client = &resolved_;
   record.peer = &connection_->peer;
+  record.tls = connection_->tls;
   record.listener = connection_->listener->name;
   if (route_ != nullptr) record.route = route_->name;
   if (service_ != nullptr) record.service = service_->conf().name;

@@ -18,12 +18,15 @@
 
 namespace telltale::proxy {
 
+class ServerContexts;
+
 /// What one worker owns and its exchanges use. Everything here belongs to the worker's thread; nothing is locked.
 struct WorkerContext {
   EventLoop loop;
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::unique_ptr<LocalService>> services;        ///< by Service::index()
   std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
+  std::vector<std::shared_ptr<ServerContexts>> tls;           ///< by listener; null: it terminates none
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;  ///< null: off
   std::vector<SourceCounts> sources;      ///< by listener

@@ -146,7 +146,7 @@ bool explain_route(const ExplainedRequest& input, const conf::Route* route, Expl
   out.route = route->name;
   if (route->redirect) {
     const LocalReply reply =
-        redirect_reply(*route->redirect, input.request, address_aimed_at(input.peer), input.scheme);
+        redirect_reply(*route->redirect, input.request, address_aimed_at(input.peer), input.listener.scheme());
     explain_reply(reply, "the route redirects; " + lines_of(reply.fields).front(), out);
     return false;
   }
@@ -223,7 +223,7 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
   const conf::Service& service = input.model.services[*route->service];
   const forwarding::RequestFacts facts{.peer = input.peer,
                                        .client = client,
-                                       .scheme = input.scheme,
+                                       .scheme = input.listener.scheme(),
                                        .host = request.authority,
                                        .http_minor = request.minor_version,
                                        .method = request.method_text,

@@ -22,7 +22,6 @@ struct ExplainedRequest {
   const RouteTable& routes;           ///< of the listener
   const forwarding::PeerInfo& peer;   ///< as the PROXY phase left it
   const http1::RequestHead& request;  ///< as the parser left it
-  std::string_view scheme = "http";
   /// What became of signed assertions when they came: the client, if one was found valid, and why others were not.
   std::optional<net::IpPort> asserted;
   std::span<const forwarding::RejectReason> assertion_refusals;

@@ -1,5 +1,7 @@
 #include "proxy/health/tls_client.h"
 
+#include "proxy/net/tls_error.h"
+
 #include <boost/asio/error.hpp>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -8,32 +10,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <new>
 
 namespace telltale::proxy {
 namespace {
 
 using boost::system::error_code;
-
-// Boost's error_category has a protected destructor that is not virtual, on purpose: categories are constants.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
-/// Values of this category: OpenSSL's own, or the negative of what verification came to (X509_V_ERR_…).
-class TlsCategory final : public boost::system::error_category {
- public:
-  const char* name() const noexcept override { return "tls"; }
-  std::string message(int value) const override {
-    if (value < 0) return X509_verify_cert_error_string(-static_cast<long>(value));
-    const auto code = static_cast<unsigned long>(value);
-    const char* reason = ERR_reason_error_string(code);
-    const std::string text = reason != nullptr ? reason : "unknown error";
-    const bool no_record = ERR_GET_LIB(code) == ERR_LIB_SSL && (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER ||
-                                                                ERR_GET_REASON(code) == SSL_R_PACKET_LENGTH_TOO_LONG);
-    return no_record ? text + ": the answer does not look like TLS" : text;
-  }
-};
-#pragma GCC diagnostic pop
 
 std::string_view without_port(std::string_view host) {
   if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
@@ -42,11 +24,6 @@ std::string_view without_port(std::string_view host) {
 }
 
 }  // namespace
-
-const boost::system::error_category& tls_category() {
-  static const TlsCategory category;
-  return category;
-}
 
 TlsPeer tls_peer(const conf::BackendTls& tls, std::string_view host) {
   TlsPeer peer;
@@ -117,11 +94,9 @@ error_code TlsClient::error_of(int returned) {
   if (kind == SSL_ERROR_ZERO_RETURN) return boost::asio::error::eof;
   if (const long verified = SSL_get_verify_result(ssl_.get());
       verified != X509_V_OK && SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE) {
-    return {-static_cast<int>(verified), tls_category()};
+    return tls_verify_error(verified);
   }
-  const unsigned long code = ERR_peek_error();
-  if (code != 0 && code <= std::numeric_limits<int>::max()) return {static_cast<int>(code), tls_category()};
-  return io_error_ ? io_error_ : error_code(boost::asio::error::eof);
+  return take_tls_error(io_error_ ? io_error_ : error_code(boost::asio::error::eof));
 }
 
 int TlsClient::bio_read(BIO* bio, char* out, int size) {

@@ -26,7 +26,7 @@ struct TlsPeer {
 TlsPeer tls_peer(const conf::BackendTls& tls, std::string_view host);
 
 /// Our end of one TLS connection over `stream`, which must outlive it and stay where it is. Nothing here waits: what
-/// would block says so, and wants_write() what to wait for. Errors of the category tls_category() are in words:
+/// would block says so, and wants_write() what to wait for. Errors are in words (net/tls_error.h):
 /// "certificate has expired". Control thread only: OpenSSL's error queue is used between calls of one function alone.
 class TlsClient {
  public:
@@ -61,7 +61,5 @@ class TlsClient {
   std::unique_ptr<SSL, Freer> ssl_;
   bool wants_write_ = false;
 };
-
-const boost::system::error_category& tls_category();
 
 }  // namespace telltale::proxy

@@ -34,6 +34,7 @@ class EventLoop : public boost::asio::execution_context {
   using error_code = boost::system::error_code;
   static constexpr std::size_t scratch_size = 64 * 1024;
   static constexpr std::size_t max_events = 256;  ///< that a pass takes
+  static constexpr std::size_t tls_record_size = 16 * 1024;
 
   /// Satisfies Asio's executor requirements; execute() posts (blocking.never).
   class Executor {
@@ -103,6 +104,13 @@ class EventLoop : public boost::asio::execution_context {
   Clock::time_point now() const { return now_; }
   /// What a read lends: valid until whoever reads suspends.
   std::span<char> scratch() { return {scratch_.get(), scratch_size}; }
+  /// Records of one write on their way to the socket: empty whenever a write has returned.
+  std::string& tls_output() { return tls_output_; }
+  /// Where the plain octets of one record are put together, 16 KiB.
+  std::span<char> tls_record() {
+    if (!tls_record_) tls_record_ = std::make_unique_for_overwrite<char[]>(tls_record_size);
+    return {tls_record_.get(), tls_record_size};
+  }
   std::size_t descriptor_count() const { return descriptor_count_; }
 
  private:
@@ -139,6 +147,8 @@ class EventLoop : public boost::asio::execution_context {
   Clock::time_point round_began_;  // of passes that took all that they could
   std::size_t round_events_ = 0;
   std::unique_ptr<char[]> scratch_;
+  std::string tls_output_;
+  std::unique_ptr<char[]> tls_record_;  // null: no TLS yet
   std::size_t descriptor_count_ = 0;
   Descriptor* open_ = nullptr;
   std::vector<Descriptor*> soon_;  // waits that began with the flag up: they end when this pass's events are through

@@ -31,6 +31,10 @@ ReadResult Stream::read(std::size_t limit) {
   }
   kept_.reset();
   if (!descriptor_) return {{}, boost::asio::error::operation_aborted};
+  return tls_ ? tls_->read(limit) : read_plain(limit);
+}
+
+ReadResult Stream::read_plain(std::size_t limit) {
   if (!descriptor_->readable()) return {{}, would_block};
   const std::span<char> scratch = descriptor_->loop().scratch();
   const std::size_t wanted = std::min(limit, scratch.size());
@@ -67,6 +71,10 @@ void Stream::unread(std::string_view octets) {
 
 IoResult Stream::write(std::string_view first, std::string_view second, Next next) {
   if (!descriptor_) return {0, boost::asio::error::operation_aborted};
+  return tls_ ? tls_->write(first, second, next == Next::at_once) : write_plain(first, second, next);
+}
+
+IoResult Stream::write_plain(std::string_view first, std::string_view second, Next next) {
   if (!descriptor_->writable()) return {0, would_block};
   const std::size_t wanted = first.size() + second.size();
   const int flags = MSG_NOSIGNAL | (next == Next::at_once ? MSG_MORE : 0);
@@ -96,7 +104,15 @@ IoResult Stream::write(std::string_view first, std::string_view second, Next nex
   }
 }
 
+void Stream::start_tls(SslHandle ssl) {
+  tls_ = std::make_unique<TlsChannel>(std::move(ssl), *descriptor_,
+                                      std::string_view(kept_.get() + kept_begin_, kept_end_ - kept_begin_));
+  kept_.reset();
+  kept_begin_ = kept_end_ = 0;
+}
+
 void Stream::shutdown_write() {
+  if (tls_) tls_->end(true);
   if (descriptor_) ::shutdown(descriptor_->fd(), SHUT_WR);
 }
 
@@ -104,7 +120,7 @@ void Stream::reset() {
   if (!descriptor_) return;
   const linger now{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(descriptor_->fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  close();
+  drop();  // no close_notify: the peer must not take it for the end
 }
 
 Connecting start_connect(EventLoop& loop, const conf::Address& address, const net::IpAddress* source) {

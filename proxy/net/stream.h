@@ -3,6 +3,7 @@
 #include "conf/model.h"
 #include "proxy/net/descriptor.h"
 #include "proxy/net/event_loop.h"
+#include "proxy/net/tls_channel.h"
 
 #include <boost/system/error_code.hpp>
 
@@ -33,6 +34,9 @@ class Stream {
  public:
   Stream() = default;
   explicit Stream(Descriptor::Handle descriptor) : descriptor_(std::move(descriptor)) {}
+  Stream(Stream&&) = default;
+  Stream& operator=(Stream&&) = default;
+  ~Stream() { close(); }
 
   bool is_open() const { return descriptor_ != nullptr; }
   explicit operator bool() const { return is_open(); }
@@ -43,7 +47,14 @@ class Stream {
   void unread(std::string_view octets);
   bool has_unread() const { return kept_begin_ < kept_end_; }
   /// Something is put back, or may be there to read without a wait. False once closed.
-  bool may_have_more() const { return descriptor_ && (has_unread() || descriptor_->readable()); }
+  bool may_have_more() const {
+    return descriptor_ && (has_unread() || descriptor_->readable() || (tls_ && tls_->has_pending()));
+  }
+
+  /// From here on TLS, in the role that `ssl` has; octets put back belong to it. Then handshake().
+  void start_tls(SslHandle ssl);
+  /// Null: no TLS.
+  TlsChannel* tls() const { return tls_.get(); }
 
   /// What comes behind a write. at_once: more octets or the end, without a wait, so that the kernel may send them in
   /// one segment (MSG_MORE).
@@ -73,19 +84,28 @@ class Stream {
   }
   void expires_never() { descriptor_->clear_deadline(); }
 
-  /// Sends FIN; reading goes on.
+  /// Sends FIN, behind a close_notify with TLS; reading goes on.
   void shutdown_write();
-  /// Idempotent. Pending waits end with operation_aborted.
+  /// Idempotent. Pending waits end with operation_aborted. With TLS a close_notify goes first, if the kernel takes it.
   void close() {
-    descriptor_.reset();
-    kept_.reset();
-    kept_begin_ = kept_end_ = 0;
+    if (tls_) tls_->end(true);
+    drop();
   }
   /// close() with RST instead of FIN: the peer must not take what it got for a whole message.
   void reset();
 
  private:
+  ReadResult read_plain(std::size_t limit);
+  IoResult write_plain(std::string_view first, std::string_view second, Next next);
+  void drop() {
+    tls_.reset();
+    descriptor_.reset();
+    kept_.reset();
+    kept_begin_ = kept_end_ = 0;
+  }
+
   Descriptor::Handle descriptor_;
+  std::unique_ptr<TlsChannel> tls_;  // null: octets go as they are
   std::unique_ptr<char[]> kept_;
   std::uint32_t kept_begin_ = 0;
   std::uint32_t kept_end_ = 0;

@@ -14,11 +14,12 @@ namespace {
 
 constexpr std::size_t field_count = static_cast<std::size_t>(AccessField::count_);
 constexpr std::array<std::string_view, field_count> field_names = {
-    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
-    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
-    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason"};
+    "time",     "request_id",  "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason",   "tls_version", "tls_cipher",     "tls_sni",      "tls_alpn"};
+constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
 
 void append_number(LineBuilder& out, std::uint64_t value) {
   char text[20];
@@ -196,6 +197,14 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return write_refusal(style, record.client);
     case AccessField::reason:
       return style.string(to_string(reason_of(record.failure)));
+    case AccessField::tls_version:
+      return record.tls != nullptr ? style.string(record.tls->version) : style.nothing();
+    case AccessField::tls_cipher:
+      return record.tls != nullptr ? style.string(record.tls->cipher) : style.nothing();
+    case AccessField::tls_sni:
+      return record.tls != nullptr ? style.string(record.tls->sni) : style.nothing();
+    case AccessField::tls_alpn:
+      return record.tls != nullptr ? style.string(record.tls->alpn) : style.nothing();
     case AccessField::count_:
       return;
   }
@@ -247,7 +256,8 @@ std::span<const std::string_view> access_field_names() { return field_names; }
 void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) {
   static const std::array<std::string, field_count> keys = make_json_keys();
   const JsonStyle style{out};
-  for (std::size_t i = 0; i < field_count; ++i) {
+  const std::size_t shown = record.tls != nullptr ? field_count : first_tls_field;
+  for (std::size_t i = 0; i < shown; ++i) {
     out += keys[i];
     write_field(style, static_cast<AccessField>(i), record, timestamp);
   }

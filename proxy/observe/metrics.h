@@ -68,6 +68,7 @@ struct ListenerMetrics {
   Counter connections_accepted, connections_refused, connections_active;
   std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;  ///< malformed: see below
   std::array<Counter, proxy_protocol::error_count> malformed_proxy_headers;  ///< by the parser's error, from 0
+  Counter tls_handshakes, tls_resumed, tls_failures;  ///< that succeeded, of them by a ticket; that failed
   Counter bad_requests;
   /// Requests whose forwarding header was not believed, or not to its end, by forwarding::RejectReason.
   std::array<Counter, forwarding::header_reject_reason_count> header_refusals;

@@ -65,13 +65,19 @@ void write_value(PrometheusWriter& writer, Kind kind, PrometheusWriter::Labels l
 }
 
 void write_listeners(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
-  static constexpr std::array<Family<ListenerMetrics>, 4> families = {{
+  static constexpr std::array<Family<ListenerMetrics>, 7> families = {{
       {"telltale_listener_connections_total", Kind::counter, &ListenerMetrics::connections_accepted,
        "Connections accepted."},
       {"telltale_listener_connections_active", Kind::gauge, &ListenerMetrics::connections_active,
        "Connections open now."},
       {"telltale_listener_connections_refused_total", Kind::counter, &ListenerMetrics::connections_refused,
        "Connections closed at once because a limit was reached."},
+      {"telltale_tls_handshakes_total", Kind::counter, &ListenerMetrics::tls_handshakes,
+       "TLS handshakes that succeeded."},
+      {"telltale_tls_resumed_total", Kind::counter, &ListenerMetrics::tls_resumed,
+       "Of these, those that resumed a session by its ticket."},
+      {"telltale_tls_failures_total", Kind::counter, &ListenerMetrics::tls_failures,
+       "Connections that ended before a TLS handshake had succeeded."},
       {"telltale_bad_requests_total", Kind::counter, &ListenerMetrics::bad_requests,
        "Requests refused for what their head or framing said."},
   }};

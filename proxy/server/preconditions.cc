@@ -4,6 +4,7 @@
 #include "proxy/health/tls_contexts.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
+#include "proxy/tls/certificate.h"
 
 #include <string>
 #include <utility>
@@ -69,11 +70,35 @@ void check_probe_authorities(const conf::Model& model, std::vector<conf::Diagnos
   }
 }
 
+void check_certificates(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  for (std::size_t i = 0; i < model.listeners.size(); ++i) {
+    if (!model.listeners[i].tls) continue;
+    const auto& pairs = model.listeners[i].tls->certificates;
+    for (std::size_t k = 0; k < pairs.size(); ++k) {
+      const std::string path = "listeners[" + std::to_string(i) + "].tls.certificates[" + std::to_string(k) + "].";
+      try {
+        for (const std::string& doubt : doubts(*read_certificate(pairs[k]), std::chrono::system_clock::now())) {
+          findings.push_back({.severity = conf::Severity::warning,
+                              .path = path + "certificate",
+                              .message = pairs[k].certificate + " " + doubt,
+                              .hint = {}});
+        }
+      } catch (const CertificateError& error) {
+        findings.push_back({.severity = conf::Severity::error,
+                            .path = path + (error.of_key ? "key" : "certificate"),
+                            .message = error.what(),
+                            .hint = "PEM files that belong together"});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   check_transparent_source(model, findings);
   check_key_files(model, findings);
+  check_certificates(model, findings);
   check_probe_authorities(model, findings);
   conf::check_endpoints_files(model, findings);
 }

@@ -49,6 +49,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       model_(std::move(model)),
       make_log_(std::move(make_log)),
       key_files_(control, model_->assertion_key_files),
+      tls_files_(control, model_),
       counts_(),
       signals_(control, {SIGTERM, SIGINT, SIGUSR1, SIGHUP}),
       timer_(control),
@@ -64,8 +65,8 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   auto services = directory_->first_updates();
   for (std::size_t service = 0; service < services.front().size(); ++service) service_published(service);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
-    workers_.push_back(
-        std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(), std::move(services[i]), keys));
+    workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(),
+                                                std::move(services[i]), keys, tls_files_.make_contexts()));
   }
   start_admin();
   watch_ranges();
@@ -187,6 +188,17 @@ void Server::use_keys(std::size_t index, const std::shared_ptr<const assertion::
   });
 }
 
+void Server::use_certificates(std::size_t listener) {
+  for (auto& worker : workers_) {
+    worker->post([listener, contexts = tls_files_.make_contexts(listener)](WorkerContext& context) {
+      context.tls[listener] = contexts;
+    });
+  }
+  after_posted(control_, workers_, [name = model_->listeners[listener].name] {
+    spdlog::info("listener {}: certificates read again: in use for new connections", name);
+  });
+}
+
 /// All before any worker starts: an address that is taken is said at once.
 void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers) {
   for (const auto& listener : model_->listeners) {
@@ -243,6 +255,16 @@ void Server::serve() {
   timer_.cancel();
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  tls_files_.watch([this](std::size_t listener) { use_certificates(listener); },
+                   [this](const std::shared_ptr<const TicketKeys>& keys) {
+                     for (auto& worker : workers_) {
+                       worker->post([keys](WorkerContext& context) {
+                         for (const auto& contexts : context.tls) {
+                           if (contexts) contexts->use(keys);
+                         }
+                       });
+                     }
+                   });
   watch_sources();
   after_posted(control_, workers_, [this] {
     health_ports_->set_proxy_healthy(phase_ == Phase::serving);
@@ -313,6 +335,7 @@ void Server::stop() {
   directory_->stop();
   selection_log_->stop();
   key_files_.stop();
+  tls_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
   health_ports_->stop();
   if (admin_ != nullptr) admin_->stop();

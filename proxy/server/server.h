@@ -13,6 +13,7 @@
 #include "proxy/server/key_files.h"
 #include "proxy/server/selection_log.h"
 #include "proxy/server/signals.h"
+#include "proxy/server/tls_files.h"
 #include "proxy/server/worker.h"
 #include "proxy/upstream/directory.h"
 
@@ -32,9 +33,9 @@ class Server {
  public:
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
 
-  /// Binds everything, so that errors come out before anything runs: throws std::system_error, and KeyFileError and
-  /// EndpointsFileError for files that cannot be used. `make_log` makes one access log for each worker (default: as
-  /// configured).
+  /// Binds everything, so that errors come out before anything runs: throws std::system_error, and KeyFileError,
+  /// CertificateError and EndpointsFileError for files that cannot be used. `make_log` makes one access log for each
+  /// worker (default: as configured).
   Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
   ~Server();
 
@@ -56,6 +57,7 @@ class Server {
   void watch_ranges();
   void reload_ranges();
   void use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys);
+  void use_certificates(std::size_t listener);
   void use_members(std::size_t service, Members members);
   void serve();
   void start_admin();
@@ -89,6 +91,7 @@ class Server {
   std::unique_ptr<SelectionLog> selection_log_;
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
+  TlsFiles tls_files_;
   std::unique_ptr<FileWatcher> ranges_watcher_;  ///< null: no `ranges`
   SharedCounts counts_;
   std::vector<conf::Address> addresses_;

@@ -14,13 +14,14 @@ std::uint64_t random_64() {
 
 Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
                std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
-               const KeyFiles::KeySets& keys)
+               const KeyFiles::KeySets& keys, TlsFiles::Contexts tls)
     : counts_(counts), table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
   context_.access_log = std::move(access_log);
   context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
   for (const auto& set : keys) context_.keyrings.push_back(std::make_unique<assertion::Keyring>(*set));
+  context_.tls = std::move(tls);
   if (model.admin.listen && model.admin.explain_requests > 0) {
     context_.recorder = std::make_unique<RequestRecorder>(model.admin.explain_requests);
   }

@@ -5,6 +5,7 @@
 #include "proxy/downstream/listener.h"
 #include "proxy/exchange/worker_context.h"
 #include "proxy/server/key_files.h"
+#include "proxy/server/tls_files.h"
 
 #include <atomic>
 #include <deque>
@@ -32,10 +33,10 @@ struct SharedCounts {
 class Worker {
  public:
   /// `sockets`: one for each listener of the snapshot; `services`: what each of its services begins with; `keys`: of
-  /// each of the model's key files. Throws std::system_error.
+  /// each of the model's key files; `tls`: of each listener. Throws std::system_error.
   Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
-         std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
-         const KeyFiles::KeySets& keys = {});
+         std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services, const KeyFiles::KeySets& keys = {},
+         TlsFiles::Contexts tls = {});
   ~Worker();
 
   void start();

@@ -17,6 +17,7 @@ import re
 import resource
 import shutil
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,11 @@ class Row:
     connections: int
     close: bool = False
     idle: bool = False
+    tls: str = ""  # `tls`; `resume`: by the session of the connection before
+
+    @property
+    def load_flags(self) -> list[str]:
+        return [*["close"] * self.close, *[self.tls] * bool(self.tls)]
 
     @property
     def unit(self) -> str:
@@ -45,7 +51,7 @@ class Row:
 
     def fits(self, contender: cast.Contender) -> bool:
         """The relay keeps a backend connection for each client, which is no measure for these two."""
-        return contender.speaks_http or not (self.close or self.idle)
+        return contender.speaks_http or not (self.close or self.idle or self.tls)
 
 
 ROWS = [
@@ -56,7 +62,18 @@ ROWS = [
     Row("64k", "GET 64 KB, 64 connections", "/64k", 64),
     Row("1m", "GET 1 MB, 16 connections", "/1m", 16),
     Row("idle", "idle keep-alive connection, memory", "/128", 5000, idle=True),
+    Row("tls64", "TLS 1.3, GET 128 B, 64 connections", "/128", 64, tls="tls"),
+    Row("tls-full", "TLS 1.3, a full handshake for each request (P-256, 16)", "/128", 16, close=True, tls="tls"),
+    Row("tls-resumed", "TLS 1.3, a resumed handshake for each request (16)", "/128", 16, close=True, tls="resume"),
+    Row("tls-1m", "TLS 1.3, GET 1 MB, 16 connections", "/1m", 16, tls="tls"),
+    Row("tls-idle", "idle TLS connection, memory", "/128", 5000, idle=True, tls="tls"),
 ]
+
+
+CLIENT_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CLIENT_TLS.check_hostname = False
+CLIENT_TLS.verify_mode = ssl.CERT_NONE
+CLIENT_TLS.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
 def free_port() -> int:
@@ -111,11 +128,13 @@ def parse_wrk(text: str) -> dict:
 class Bench:
     def __init__(self, options: argparse.Namespace, folder: pathlib.Path):
         self.options = options
+        self.certificate = folder / "certificate.pem"
+        cast.make_certificate(self.certificate)
         self.folder = folder
         self.backend_port = free_port()
         self.backend = Process([options.backend, str(self.backend_port)], options.load_core, folder / "backend.log",
                                batch=True)
-        self.running: dict[str, tuple[Process, int]] = {}
+        self.running: dict[str, tuple[Process, cast.Ports]] = {}
         try:
             self.backend.wait_until(lambda: get(self.backend_port, "/128"))
         except BaseException:
@@ -128,11 +147,12 @@ class Bench:
         self.running.clear()
         self.backend.stop()
 
-    def start(self, contender: cast.Contender) -> tuple[Process, int]:
-        port = free_port()
+    def start(self, contender: cast.Contender) -> tuple[Process, cast.Ports]:
+        ports = cast.Ports(free_port(), free_port(), self.backend_port, self.certificate)
+        port = ports.plain
         folder = self.folder / f"{contender.name}-{port}"
         folder.mkdir()
-        process = Process(contender.command(folder, port, self.backend_port), self.options.proxy_core, folder / "log")
+        process = Process(contender.command(folder, ports), self.options.proxy_core, folder / "log")
         try:
             process.wait_until(lambda: get(port, "/128"))
             if contender.speaks_http:
@@ -142,13 +162,13 @@ class Bench:
         except BaseException:
             process.stop()
             raise
-        return process, port
+        return process, ports
 
     def measure(self, row: Row, contender: cast.Contender, seconds: int) -> dict:
         if row.idle:
             return self.measure_idle(row, contender)
-        process, port = self.running[contender.name]
-        command = self.load_command(row, port, seconds)
+        process, ports = self.running[contender.name]
+        command = self.load_command(row, ports.tls if row.tls else ports.plain, seconds)
         before = process.cpu_ns()
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               preexec_fn=lambda: pin(self.options.load_core, batch=True))
@@ -161,20 +181,29 @@ class Bench:
 
     def load_command(self, row: Row, port: int, seconds: int) -> list[str]:
         if not self.options.wrk:
-            return [self.options.load, str(port), row.path, str(row.connections), str(seconds), *["close"] * row.close]
+            return [self.options.load, str(port), row.path, str(row.connections), str(seconds), *row.load_flags]
+        if row.tls:
+            raise RuntimeError(f"{row.key}: wrk is for rows without TLS")
         return ["wrk", "-t1", f"-c{row.connections}", f"-d{seconds}s", "--latency", "--timeout", "10s",
                 *["-H", "Connection: close"] * row.close, f"http://127.0.0.1:{port}{row.path}"]
 
     def measure_idle(self, row: Row, contender: cast.Contender) -> dict:
         """A fresh process: its memory with N connections that each made one request, less that before them."""
-        process, port = self.start(contender)
+        process, ports = self.start(contender)
+        port = ports.tls if row.tls else ports.plain
         sockets: list[socket.socket] = []
+
+        def connect() -> socket.socket:
+            sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+            return CLIENT_TLS.wrap_socket(sock) if row.tls else sock
+
         try:
             for _ in range(200):  # what the first requests allocate is not the connections' doing
-                get(port, row.path)
+                with connect() as sock:
+                    get(port, row.path, sock)
             before = process.resident_bytes()
             for _ in range(row.connections):
-                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+                sockets.append(connect())
                 get(port, row.path, sockets[-1])
             grown = process.resident_bytes() - before
             for sock in (sockets[0], sockets[-1]):  # they are all still there

@@ -10,16 +10,33 @@ import subprocess
 from typing import Callable
 
 
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    plain: int
+    tls: int
+    backend: int
+    certificate: pathlib.Path  # with its key
+
+
+def make_certificate(path: pathlib.Path) -> None:
+    """Of a P-256 key, with the key in the same file."""
+    key = path.with_suffix(".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=bench", "-keyout", str(key), "-out", str(path)], check=True, capture_output=True)
+    path.write_text(path.read_text() + key.read_text())
+    path.chmod(0o600)
+
+
 @dataclasses.dataclass
 class Contender:
     name: str
     path: str
-    write: Callable[["Contender", pathlib.Path, int, int], list[str]]  # folder, port, backend port -> argv
+    write: Callable[["Contender", pathlib.Path, Ports], list[str]]  # folder, ports -> argv
     version_args: tuple[str, ...] = ()
     speaks_http: bool = True  # the floor does not: it tells the backend nothing and pools nothing
 
-    def command(self, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
-        return self.write(self, folder, port, backend_port)
+    def command(self, folder: pathlib.Path, ports: Ports) -> list[str]:
+        return self.write(self, folder, ports)
 
     def version(self) -> str:
         if not self.version_args:
@@ -29,8 +46,8 @@ class Contender:
         return lines[0].strip() if lines else ""
 
 
-def floor_command(contender: Contender, _folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
-    return [contender.path, str(port), str(backend_port)]
+def floor_command(contender: Contender, _folder: pathlib.Path, ports: Ports) -> list[str]:
+    return [contender.path, str(ports.plain), str(ports.backend)]
 
 
 NGINX = """\
@@ -51,13 +68,18 @@ http {{
   keepalive_timeout 300s;
   keepalive_requests 1000000000;
   upstream backend {{
-    server 127.0.0.1:{backend_port};
+    server 127.0.0.1:{ports.backend};
     keepalive 512;
     keepalive_requests 1000000000;
     keepalive_timeout 300s;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{ports.plain} backlog=4096;
+    listen 127.0.0.1:{ports.tls} ssl backlog=4096;
+    ssl_certificate {ports.certificate};
+    ssl_certificate_key {ports.certificate};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ecdh_curve X25519:prime256v1;
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -71,9 +93,9 @@ http {{
 """
 
 
-def nginx_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+def nginx_command(contender: Contender, folder: pathlib.Path, ports: Ports) -> list[str]:
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, port=port, backend_port=backend_port))
+    file.write_text(NGINX.format(folder=folder, ports=ports))
     return [contender.path, "-c", str(file), "-p", str(folder), "-e", str(folder / "nginx.error.log")]
 
 
@@ -91,16 +113,17 @@ defaults
   timeout http-keep-alive 300s
   timeout http-request 10s
 frontend f
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{ports.plain} backlog 4096
+  bind 127.0.0.1:{ports.tls} backlog 4096 ssl crt {ports.certificate} curves X25519:P-256
   default_backend b
 backend b
-  server s 127.0.0.1:{backend_port} pool-max-conn 512
+  server s 127.0.0.1:{ports.backend} pool-max-conn 512
 """
 
 
-def haproxy_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+def haproxy_command(contender: Contender, folder: pathlib.Path, ports: Ports) -> list[str]:
     file = folder / "haproxy.cfg"
-    file.write_text(HAPROXY.format(port=port, backend_port=backend_port))
+    file.write_text(HAPROXY.format(ports=ports))
     return [contender.path, "-db", "-f", str(file)]
 
 
@@ -109,24 +132,28 @@ workers: 1
 admin: {admin}
 access_log: off
 listeners:
-  - listen: "127.0.0.1:{port}"
+  - listen: "127.0.0.1:{ports.plain}"
+    service: b
+    timeouts: {{ idle: 300s }}
+  - listen: "127.0.0.1:{ports.tls}"
+    tls: {{ certificates: [{{ certificate: "{ports.certificate}", key: "{ports.certificate}" }}] }}
     service: b
     timeouts: {{ idle: 300s }}
 services:
   - name: b
-    endpoints: ["127.0.0.1:{backend_port}"]
+    endpoints: ["127.0.0.1:{ports.backend}"]
     pool: {{ max_idle: 512, idle_timeout: 300s }}
 """
 
 
-def telltale_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
-    return run_telltale(contender, folder, admin="off", port=port, backend_port=backend_port)
+def telltale_command(contender: Contender, folder: pathlib.Path, ports: Ports) -> list[str]:
+    return run_telltale(contender, folder, admin="off", ports=ports)
 
 
-def explaining_command(contender: Contender, folder: pathlib.Path, port: int, backend_port: int) -> list[str]:
+def explaining_command(contender: Contender, folder: pathlib.Path, ports: Ports) -> list[str]:
     """With the admin server, which keeps the last requests for /explain."""
     admin = f'{{ listen: "unix:{folder}/admin" }}'
-    return run_telltale(contender, folder, admin=admin, port=port, backend_port=backend_port)
+    return run_telltale(contender, folder, admin=admin, ports=ports)
 
 
 def run_telltale(contender: Contender, folder: pathlib.Path, **values) -> list[str]:

@@ -2,12 +2,16 @@
 // recv and one send a request, bodies discarded in the kernel. It believes no response: the status must be 200 and the
 // length what the head says.
 //
-//   load PORT PATH CONNECTIONS SECONDS [close]     to 127.0.0.1; `close`: a connection for each request
+//   load PORT PATH CONNECTIONS SECONDS [close] [tls|resume]      to 127.0.0.1
+// close: a connection for each request. tls: over TLS 1.3, with a full handshake for each connection; resume: with the
+// session of the connection before, where there was one, and a connection that is not resumed is an error.
 // prints {"requests": N, "seconds": S, "p50": µs, "p99": µs} and ends with 1 on the first error.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +26,9 @@ enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20 };
 
 struct connection {
   int fd;
+  SSL* ssl;  // null: plain
+  SSL_SESSION* session;  // for the next connection in its place
+  bool established;
   bool in_body;
   size_t have;  // octets of a head that is not yet complete
   size_t left;  // of the body
@@ -32,7 +39,8 @@ struct connection {
 static struct sockaddr_in target = {.sin_family = AF_INET};
 static char request[512];
 static size_t request_bytes;
-static bool close_each, stopping;
+static bool close_each, stopping, resumes;
+static SSL_CTX* tls;  // null: plain
 static int epoll_fd;
 static long outstanding, completed;
 static unsigned latencies[kBuckets];  // one bucket a microsecond; the last holds the rest
@@ -53,10 +61,46 @@ static long long now_ns(void) {
 }
 
 static void ask(struct connection* c) {
-  c->sent_ns = now_ns();
-  if (send(c->fd, request, request_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)request_bytes)
+  if (!close_each) c->sent_ns = now_ns();
+  if (c->ssl) {
+    if (SSL_write(c->ssl, request, (int)request_bytes) != (int)request_bytes) die("SSL_write");
+  } else if (send(c->fd, request, request_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)request_bytes) {
     die("send: %s", strerror(errno));
+  }
   ++outstanding;
+}
+
+static int keep_session(SSL* ssl, SSL_SESSION* session) {
+  struct connection* c = SSL_get_app_data(ssl);
+  if (c->session) SSL_SESSION_free(c->session);
+  c->session = session;
+  return 1;  // it is ours now
+}
+
+// False: the server has to say more first.
+static bool shake_hands(struct connection* c) {
+  const int done = SSL_connect(c->ssl);
+  if (done != 1) {
+    if (SSL_get_error(c->ssl, done) != SSL_ERROR_WANT_READ) die("the TLS handshake failed");
+    return false;
+  }
+  if (c->session && !SSL_session_reused(c->ssl)) die("a session was not resumed");
+  c->established = true;
+  return true;
+}
+
+// As recv(), of what was sent to us in clear or not; without `into` it is thrown away.
+static ssize_t take(struct connection* c, char* into, size_t room) {
+  static char nowhere[1 << 16];
+  if (!c->ssl) return recv(c->fd, into, room, MSG_DONTWAIT | (into ? 0 : MSG_TRUNC));
+  if (!into && room > sizeof nowhere) room = sizeof nowhere;
+  const int n = SSL_read(c->ssl, into ? into : nowhere, (int)room);
+  if (n > 0) return n;
+  const int error = SSL_get_error(c->ssl, n);
+  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  if (error != SSL_ERROR_WANT_READ) die("SSL_read: %d", error);
+  errno = EAGAIN;
+  return -1;
 }
 
 static void open_connection(struct connection* c) {
@@ -66,7 +110,21 @@ static void open_connection(struct connection* c) {
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event);
-  ask(c);
+  c->sent_ns = now_ns();
+  if (!tls) return ask(c);
+  fcntl(c->fd, F_SETFL, O_NONBLOCK);
+  c->ssl = SSL_new(tls);
+  c->established = false;
+  SSL_set_fd(c->ssl, c->fd);
+  SSL_set_app_data(c->ssl, c);
+  if (resumes && c->session) SSL_set_session(c->ssl, c->session);
+  shake_hands(c);
+}
+
+static void close_connection(struct connection* c) {
+  if (c->ssl) SSL_free(c->ssl);
+  c->ssl = NULL;
+  close(c->fd);
 }
 
 static void count(struct connection* c) {
@@ -89,7 +147,7 @@ static size_t length_of(const char* head) {
 static void on_end(struct connection* c) {
   if (!close_each || !c->in_body || c->left > 0) die("closed after %zu octets of a head", c->have);
   count(c);
-  close(c->fd);
+  close_connection(c);
   if (!stopping) open_connection(c);
 }
 
@@ -101,31 +159,51 @@ static void on_body(struct connection* c, size_t octets) {
   if (!stopping) ask(c);
 }
 
-static void on_readable(struct connection* c) {
+// False: there is no more for now, or the connection is another one.
+static bool read_some(struct connection* c) {
   if (c->in_body) {
     char rest;  // TCP discards what MSG_TRUNC asks for without a copy
-    const size_t wanted = c->left > 0 ? c->left : 1;
-    const ssize_t n = recv(c->fd, c->left > 0 ? NULL : &rest, wanted, MSG_DONTWAIT | (c->left > 0 ? MSG_TRUNC : 0));
+    const ssize_t n = take(c, c->left > 0 ? NULL : &rest, c->left > 0 ? c->left : 1);
     if (n > 0) on_body(c, (size_t)n);
     if (n == 0) on_end(c);
     if (n < 0 && errno != EAGAIN) die("recv: %s", strerror(errno));
-    return;
+    return n > 0;
   }
-  const ssize_t n = recv(c->fd, c->in + c->have, kMaxHead - 1 - c->have, MSG_DONTWAIT);
+  const ssize_t n = take(c, c->in + c->have, kMaxHead - 1 - c->have);
   if (n == 0) on_end(c);
   if (n < 0 && errno != EAGAIN) die("recv: %s", strerror(errno));
-  if (n <= 0) return;
+  if (n <= 0) return false;
   c->have += (size_t)n;
   c->in[c->have] = 0;
   const char* end = strstr(c->in, "\r\n\r\n");
   if (!end) {
     if (c->have == kMaxHead - 1) die("a head of more than %d octets", kMaxHead - 1);
-    return;
+    return true;
   }
   const size_t head_bytes = (size_t)(end - c->in) + 4;
   c->left = length_of(c->in);
   c->in_body = true;
   on_body(c, c->have - head_bytes);
+  return true;
+}
+
+static void on_readable(struct connection* c) {
+  if (c->ssl && !c->established) {
+    if (shake_hands(c)) ask(c);
+    return;
+  }
+  // What OpenSSL has taken from the socket is nothing that epoll tells of.
+  while (read_some(c) && c->ssl && SSL_has_pending(c->ssl)) {
+  }
+}
+
+static void use_tls(void) {
+  tls = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
+  SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_read_ahead(tls, 1);
+  SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);  // not every peer says close_notify
+  if (resumes) SSL_CTX_sess_set_new_cb(tls, keep_session);
 }
 
 static void wait_some(int milliseconds) {
@@ -142,9 +220,13 @@ static long percentile(int percent) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close]\n", argv[0]), 64;
+  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close] [tls|resume]\n", argv[0]), 64;
   const int connections = atoi(argv[3]);
-  close_each = argc > 5;
+  for (int i = 5; i < argc; ++i) {
+    if (!strcmp(argv[i], "close")) close_each = true;
+    if (!strcmp(argv[i], "resume")) resumes = true;
+    if (!tls && (resumes || !strcmp(argv[i], "tls"))) use_tls();
+  }
   target.sin_port = htons((unsigned short)atoi(argv[1]));
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   request_bytes = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n%s\r\n", argv[2],

@@ -16,6 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/bench"))
 import contenders  # noqa: E402
 
+SCRATCH = tempfile.TemporaryDirectory(prefix="telltale-configs-")
+PORTS = contenders.Ports(8080, 8443, 8081, pathlib.Path(SCRATCH.name) / "certificate.pem")
+contenders.make_certificate(PORTS.certificate)
 ENVIRONMENT = {"ECHO_SERVICE_HOST": "10.96.12.34", "ECHO_SERVICE_PORT": "80"}  # as Kubernetes sets them
 
 
@@ -31,7 +34,7 @@ def in_markdown(text: str) -> list[str]:
 
 def shipped() -> dict[str, str]:
     found = {"docker/compose/telltale.yaml": (ROOT / "docker/compose/telltale.yaml").read_text(),
-             "tests/bench/contenders.py": contenders.TELLTALE.format(admin="off", port=8080, backend_port=8081)}
+             "tests/bench/contenders.py": contenders.TELLTALE.format(admin="off", ports=PORTS)}
     for path in sorted((ROOT / "docker/kubernetes").glob("*.yaml")):
         for number, text in enumerate(in_config_maps(path.read_text())):
             found[f"{path.relative_to(ROOT)} #{number}"] = text

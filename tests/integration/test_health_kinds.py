@@ -92,7 +92,7 @@ class Https(KindsTest):
         plain = self.enterContext(Nginx("listen {listen}; return 200;"))
         self.wait_verdict(self.probing(tls.address, {"http": "/"}), "unhealthy", "answered 400")
         proxy = self.probing(plain.address, {"https": "/"})
-        self.wait_verdict(proxy, "unhealthy", "TLS: wrong version number: the answer does not look like TLS")
+        self.wait_verdict(proxy, "unhealthy", "TLS: wrong version number: what came does not look like TLS")
 
     def test_authorities_that_cannot_be_read(self):
         missing = os.path.join(self.directory, "missing.pem")

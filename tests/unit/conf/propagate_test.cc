@@ -95,9 +95,6 @@ TEST(Headers, EachThingThatIsWrongHasItsColumn) {
       {"no name of a header",
        "    headers: { \"X A\": b }\n",
        {"6:16: error: headers.\"X A\": \"X A\" is not a header name"}},
-      {"a TLS variable is empty in this version",
-       "    headers: { X-A: \"${tls.sni}\" }\n",
-       {"6:22: warning: headers.X-A: ${tls.sni} is empty: this version ends no TLS itself"}},
   };
   expect(cases);
 }

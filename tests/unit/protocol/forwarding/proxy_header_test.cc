@@ -116,6 +116,30 @@ std::string tlv(int type, std::string_view value) {
   return out;
 }
 
+TEST(MakeProxyHeader, TellsWhatTheClientAgreedOnWithUs) {
+  using namespace std::string_literals;
+  using proxy_protocol::TlvType;
+  const TlsFacts tls{.sni = "sni.example", .version = "TLSv1.3", .cipher = "TLS_X", .alpn = "postgresql"};
+  const std::string ssl = tlv(0x20, "\1\0\0\0\0"s + tlv(0x21, "TLSv1.3") + tlv(0x23, "TLS_X"));
+  PeerInfo told_of_another = direct;
+  told_of_another.tlvs = tlv(0x20, "\1\0\0\0\0"s + tlv(0x21, "TLSv1.2"));
+  ClientAddress client;
+  resolve_client_address(direct, {}, xff({}), client);
+  Propagate p;
+  p.tlvs = {TlvType::alpn, TlvType::authority, TlvType::ssl};
+  const auto told = [&](const PeerInfo& peer, std::string_view host, unsigned minor, const TlsFacts* facts) {
+    RequestFacts request{peer, client, "https", host};
+    request.http_minor = minor;
+    request.tls = facts;
+    return make_proxy_header(p, request).tlvs;
+  };
+  const auto tcp = RequestFacts::no_http;
+  EXPECT_EQ(told(direct, "a.b", 1, &tls), tlv(1, "postgresql") + tlv(2, "a.b") + ssl);
+  EXPECT_EQ(told(direct, "", tcp, &tls), tlv(1, "postgresql") + tlv(2, "sni.example") + ssl);
+  EXPECT_EQ(told(told_of_another, "a.b", 1, &tls), tlv(1, "postgresql") + tlv(2, "a.b") + ssl) << "ours goes first";
+  EXPECT_EQ(told(told_of_another, "", tcp, nullptr), told_of_another.tlvs) << "no request: no protocol is made up";
+}
+
 TEST(MakeProxyHeader, PassesReceivedTlvsOn) {
   using proxy_protocol::TlvType;
   using namespace std::string_literals;

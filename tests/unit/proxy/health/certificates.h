@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <cstdio>
@@ -31,6 +32,10 @@ class Certificate {
     BIO* out = BIO_new(BIO_s_mem());
     PEM_write_bio_X509(out, x509_.get());
     return drained(out);
+  }
+  void use_in(SSL_CTX* context) const {
+    SSL_CTX_use_certificate(context, x509_.get());
+    SSL_CTX_use_PrivateKey(context, key_.get());
   }
   std::string key_pem() const {
     BIO* out = BIO_new(BIO_s_mem());

@@ -193,7 +193,7 @@ TEST(HttpsProbe, NamesWhatIsWrongWithThePeer) {
     ASSERT_TRUE(checked.until([&] { return node->connections() > 0 && !node->received(0).empty(); }));
     node->blurt("HTTP/1.1 400 Bad Request\r\n\r\n");
     ASSERT_TRUE(checked.until_probes(1));
-    EXPECT_EQ(checked.results[0].reason, "TLS: wrong version number: the answer does not look like TLS");
+    EXPECT_EQ(checked.results[0].reason, "TLS: wrong version number: what came does not look like TLS");
   }
   {
     boost::asio::io_context io;

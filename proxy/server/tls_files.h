@@ -1,0 +1,56 @@
+#pragma once
+
+#include "conf/model.h"
+#include "proxy/files/file_watcher.h"
+#include "proxy/tls/server_contexts.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace telltale::proxy {
+
+/// The certificates of all listeners, followed, and the keys of session tickets, which change by themselves. Control
+/// thread only.
+class TlsFiles {
+ public:
+  using Contexts = std::vector<std::shared_ptr<ServerContexts>>;
+
+  /// Reads them all, and warns of what is doubtful: throws CertificateError.
+  TlsFiles(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model,
+           std::chrono::milliseconds interval = FileWatcher::default_interval);
+  TlsFiles(const TlsFiles&) = delete;
+  TlsFiles& operator=(const TlsFiles&) = delete;
+
+  /// One for each listener, null where it terminates no TLS: what one worker begins with.
+  Contexts make_contexts() const;
+
+  /// `change` is told of a listener whose files have changed and can be used; make_contexts(listener) gives each worker
+  /// its own. Files that cannot be used leave the last good ones in place, and are logged once. `rotated` is told of
+  /// new ticket keys.
+  void watch(std::function<void(std::size_t listener)> change,
+             std::function<void(std::shared_ptr<const TicketKeys>)> rotated);
+  std::shared_ptr<ServerContexts> make_contexts(std::size_t listener) const;
+  void stop();
+
+ private:
+  ServerContexts::Certificates read(std::size_t listener) const;
+  void reload(std::size_t listener);
+  void wait_to_rotate();
+
+  std::shared_ptr<const conf::Model> model_;
+  std::vector<ServerContexts::Certificates> certificates_;  ///< by listener
+  std::shared_ptr<const TicketKeys> ticket_keys_;
+  std::deque<FileWatcher> watchers_;  ///< one for each file of each listener
+  boost::asio::steady_timer timer_;
+  std::function<void(std::size_t)> change_;
+  std::function<void(std::shared_ptr<const TicketKeys>)> rotated_;
+};
+
+}  // namespace telltale::proxy

@@ -1,0 +1,47 @@
+"""TLS clients: Python's, over a raw Client's socket."""
+
+import ssl
+
+from .client import Client
+
+
+def tls_context(*, authority=None, alpn=(), least=None, most=None) -> ssl.SSLContext:
+    """Believes `authority` (a PEM file), or everybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = authority is not None
+    context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
+    if authority:
+        context.load_verify_locations(authority)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    context.minimum_version = least or ssl.TLSVersion.TLSv1_2
+    context.maximum_version = most or ssl.TLSVersion.TLSv1_3
+    return context
+
+
+class TlsClient(Client):
+    """A Client that speaks TLS behind `first` (a PROXY header). `sni`: None sends none. An end of the stream without
+    close_notify is an ssl.SSLEOFError."""
+
+    def __init__(self, address, *, context=None, sni=None, session=None, **options):
+        super().__init__(address, **options)
+        context = context or tls_context()
+        try:
+            self.sock = context.wrap_socket(
+                self.sock, server_hostname=sni, session=session, suppress_ragged_eofs=False
+            )
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+    def certificate(self) -> bytes:
+        """The server's, in DER."""
+        return self.sock.getpeercert(binary_form=True)
+
+
+def der_of(path) -> bytes:
+    """Of the first certificate in a PEM file."""
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    end = "-----END CERTIFICATE-----"
+    return ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE-----") : text.index(end) + len(end)])

@@ -1,0 +1,92 @@
+#include "tests/unit/conf/findings.h"
+
+#include <gtest/gtest.h>
+
+namespace telltale::conf {
+namespace {
+
+using namespace test;
+
+std::string with_tls(const std::string& fields, const std::string& more = {}) {
+  return with_listener("tls: {certificates: [{certificate: /a.pem, key: /a.key}]" +
+                       (fields.empty() ? "" : ", " + fields) + "}" + more);
+}
+
+TEST(ListenerTls, SaysWhatIsWrong) {
+  const Case cases[] = {
+      {"the least", with_tls(""), {}},
+      {"all", with_tls("policy: modern, alpn: [http/1.1, http/1.0], handshake_timeout: 2s"), {}},
+      {"one file for both", with_listener("tls: {certificates: [{certificate: /a.pem, key: /a.pem}]}"), {}},
+      {"nothing in it",
+       with_listener("tls: {}"),
+       {"2:38: error: listeners[0].tls: the field \"certificates\" is missing"}},
+      {"no certificate",
+       with_listener("tls: {certificates: []}"),
+       {"2:53: error: listeners[0].tls.certificates: there is none: no client could be served"}},
+      {"no key",
+       with_listener("tls: {certificates: [{certificate: /a.pem}]}"),
+       {"2:54: error: listeners[0].tls.certificates[0]: the field \"key\" is missing"}},
+      {"relative paths",
+       with_listener("tls: {certificates: [{certificate: a.pem, key: a.key}]}"),
+       {"2:68: error: listeners[0].tls.certificates[0].certificate: \"a.pem\" is not an absolute path",
+        "2:80: error: listeners[0].tls.certificates[0].key: \"a.key\" is not an absolute path"}},
+      {"the same one twice",
+       with_listener("tls: {certificates: [{certificate: /a, key: /b}, {certificate: /a, key: /b}]}"),
+       {"2:96: warning: listeners[0].tls.certificates[1].certificate: \"/a\" is listed twice"}},
+      {"an unknown policy",
+       with_tls("policy: old"),
+       {"2:97: error: listeners[0].tls.policy: \"old\" is not one of intermediate, modern"}},
+      {"a protocol that is not spoken",
+       with_tls("alpn: [h2, http/1.1]"),
+       {"2:95: error: listeners[0].tls.alpn: \"h2\" is not spoken here"}},
+      {"any protocol in TCP mode", with_tls("alpn: [h2, postgresql]", ", protocol: tcp"), {}},
+      {"a name that is too long",
+       with_tls("alpn: [" + std::string(256, 'a') + "]", ", protocol: tcp"),
+       {"2:95: error: listeners[0].tls.alpn: \"" + std::string(256, 'a') + "\" is not the name of a protocol"}},
+      {"no time at all",
+       with_tls("handshake_timeout: 0s"),
+       {"2:108: error: listeners[0].tls.handshake_timeout: \"0s\" is less than 1ms"}},
+  };
+  expect(cases);
+}
+
+TEST(ListenerTls, HasDefaults) {
+  const auto model = load_text(with_tls("")).model;
+  ASSERT_NE(model, nullptr);
+  const Listener& listener = model->listeners[0];
+  EXPECT_EQ(listener.scheme(), "https");
+  EXPECT_EQ(listener.tls->alpn, std::vector<std::string>{"http/1.1"});
+  EXPECT_EQ(listener.tls->policy, TlsPolicy::intermediate);
+  EXPECT_TRUE(load_text(with_tls("", ", protocol: tcp")).model->listeners[0].tls->alpn.empty());
+  EXPECT_EQ(load_text(with_listener("internal: true")).model->listeners[0].scheme(), "http");
+}
+
+TEST(ListenerTls, WhatIsToldOfItNeedsIt) {
+  const auto file = [](bool tls, std::string_view propagate) {
+    return "listeners: [{listen: ':80', service: web" +
+           std::string(tls ? ", tls: {certificates: [{certificate: /a, key: /b}]}" : "") +
+           "}]\nservices:\n- name: web\n  endpoints: [10.0.0.1:80]\n  propagate:\n" + std::string(propagate);
+  };
+  const std::string header = "    headers: {X-Sni: \"${tls.sni}\"}\n";
+  const std::string ssl = "    proxy_protocol: v2\n    tlvs: [ssl]\n";
+  const std::string netns = "    proxy_protocol: v2\n    tlvs: [ssl, netns]\n";
+  const std::string no_header = ": no listener that leads here lets anybody send a PROXY header";
+  const Case cases[] = {
+      {"a variable with TLS", file(true, header), {}},
+      {"a variable without",
+       file(false, header),
+       {"6:14: warning: services[0].propagate.headers: ${tls.…} in it is always empty: no listener that leads here has "
+        "`tls`"}},
+      {"the TLV with TLS", file(true, ssl), {}},
+      {"the TLV without",
+       file(false, ssl),
+       {"7:11: warning: services[0].propagate.tlvs: no received TLV can go on" + no_header}},
+      {"another one, which TLS does not bring",
+       file(true, netns),
+       {"7:11: warning: services[0].propagate.tlvs: no received TLV can go on" + no_header}},
+  };
+  expect(cases);
+}
+
+}  // namespace
+}  // namespace telltale::conf
