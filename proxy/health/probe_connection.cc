@@ -3,6 +3,7 @@
 #include "protocol/proxy_protocol/serializer.h"
 #include "proxy/health/probe.h"
 #include "proxy/health/tls_client.h"
+#include "proxy/net/tls_error.h"
 
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
