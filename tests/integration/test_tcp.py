@@ -50,10 +50,10 @@ class Server:
 
 
 def read_all(sock) -> bytes:
-    octets = b""
+    octets = bytearray()  # it grows in place
     while piece := sock.recv(65536):
         octets += piece
-    return octets
+    return bytes(octets)
 
 
 def read_exactly(sock, count) -> bytes:
