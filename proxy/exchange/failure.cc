@@ -1,6 +1,7 @@
 #include "proxy/exchange/failure.h"
 
 #include "protocol/http1/parser.h"
+#include "proxy/net/tls_error.h"
 #include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
@@ -75,7 +76,7 @@ bool is_of_a_unix_socket(const error_code& error) {
 /// What says that the peer is gone, or what the operating system says of a connection; the rest are our own errors.
 bool is_of_a_connection(const error_code& error) {
   return error == boost::asio::error::eof || error.category() == boost::system::system_category() ||
-         error.category() == boost::system::generic_category();
+         error.category() == boost::system::generic_category() || error.category() == tls_category();
 }
 
 Reason downstream_reason(Phase phase, const error_code& error) {

@@ -14,7 +14,7 @@ namespace telltale::proxy {
 
 /// Why a certificate cannot be used: a fault of the configuration. `what()` names the file and holds nothing of a key.
 struct CertificateError : std::runtime_error {
-  CertificateError(const std::string& what, bool of_key) : std::runtime_error(what), of_key(of_key) {}
+  CertificateError(const std::string& what, bool is_of_key) : std::runtime_error(what), of_key(is_of_key) {}
   bool of_key;  ///< of the file with the key, or of what it says
 };
 

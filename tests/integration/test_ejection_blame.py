@@ -100,7 +100,7 @@ class Clients(Case):
             client.send(b"some of it")
             self.assertEqual(client.read_response().status, 408)
         self.assert_spared(proxy, "body_timeout")
-        self.assertEqual(len(subject.requests), 1)
+        subject.wait_requests(1)
 
     def test_an_upload_that_its_backend_no_longer_waits_for(self):
         """As nginx does after client_body_timeout: it closes without an answer."""
@@ -208,7 +208,7 @@ class Clients(Case):
 
     def test_an_expectation_that_is_met_and_then_nothing(self):
         handler = lambda c: (take_head(c), c.send(CONTINUE), c.read_to_end())
-        _, proxy = self.against(handler, timeouts={"response": "300ms"}, listening={"timeouts": {"body": "1s"}})
+        _, proxy = self.against(handler, listening={"timeouts": {"body": "300ms"}})
         with proxy.client() as client:
             client.request("POST", "/", [("Expect", "100-continue"), ("Content-Length", "5")])
             response = client.read_response()
@@ -224,7 +224,7 @@ class Nobody(Case):
         for what, answer in (("before a response", b""), ("within it", half)):
             with self.subTest(what):
                 handler = lambda c, a=answer: (take_head(c), c.send(a), c.backend.release.wait())
-                _, proxy = self.against(handler, timeouts={"total": "300ms"})
+                _, proxy = self.against(handler, timeouts={"total": "1500ms"})
                 with proxy.client() as client:
                     client.request("GET", "/")
                     self.assertEqual(client.read_response_head().status, 200 if answer else 504)
