@@ -50,11 +50,7 @@ class Server:
 
 
 def read_all(sock) -> bytes:
-<<<<<<< HEAD
     octets = bytearray()  # appending to `bytes` would copy megabytes again and again
-=======
-    octets = bytearray()  # it grows in place
->>>>>>> w-blame
     while piece := sock.recv(65536):
         octets += piece
     return bytes(octets)
