@@ -101,8 +101,8 @@ void check_probe(ObjectReader& reader, const Service& service) {
   if (health.send_proxy != ProxyOnProbe::off && probes_another_port(service)) warn_of_proxy(reader, "health");
   const bool decided = reader.place("health").find("send_proxy") != nullptr;
   const bool own_port = health.port || (!service.node_health && std::ranges::any_of(service.nodes, [](const Node& n) {
-                                          return n.health_port.has_value();
-                                        }));
+                          return n.health_port.has_value();
+                        }));
   const bool asks = health.kind != ProbeKind::tcp && health.kind != ProbeKind::track;
   if (service.propagate.proxy_protocol && asks && !decided && !own_port) {
     reader.warning("health",

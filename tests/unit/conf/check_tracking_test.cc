@@ -15,8 +15,10 @@ std::string tracking(std::string_view web, std::string_view other, std::string_v
 
 /// The nodes of `web` track those of `other`.
 std::string node_tracking(std::string_view web, std::string_view other) {
-  return "listeners: [{listen: ':80', service: web}]\nservices:\n- {name: web, health: {}, node_health: {track: other},\n"
-         "port: 81, " + std::string(web) + "}\n- {name: other, port: 80,\n" + std::string(other) + "}\n";
+  return "listeners: [{listen: ':80', service: web}]\nservices:\n- {name: web, health: {}, node_health: {track: "
+         "other},\n"
+         "port: 81, " +
+         std::string(web) + "}\n- {name: other, port: 80,\n" + std::string(other) + "}\n";
 }
 
 TEST(Loader, ReportsTracking) {

@@ -61,9 +61,11 @@ TEST(Loader, ReportsServices) {
        {"3:54: warning: services[0].node_health: has no effect: the service has no `nodes`"}},
       {"a file may bring them", with_service("endpoints_file: /f, node_health: {port: 10256}"), {}},
       {"what is wrong in it",
-       with_service("port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 0, http: x, tcp: true, weigth: probe}"),
+       with_service(
+           "port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 0, http: x, tcp: true, weigth: probe}"),
        {"3:114: error: services[0].node_health.weigth: unknown field \"weigth\"",
-        "3:102: error: services[0].node_health.tcp: only one of http, https, tcp, grpc and track can be given, not http "
+        "3:102: error: services[0].node_health.tcp: only one of http, https, tcp, grpc and track can be given, not "
+        "http "
         "and tcp",
         "3:90: error: services[0].node_health.http: \"x\" is not a path",
         "3:75: error: services[0].node_health.port: \"0\" is out of range"}},

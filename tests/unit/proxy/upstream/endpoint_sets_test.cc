@@ -334,9 +334,9 @@ TEST(EndpointSets, ATrackerTakesBothVerdicts) {
     std::vector<HealthState> tracked;  // as states() of it; the node b itself is last
   };
   const Change changes[] = {
-      {0, {unhealthy, healthy, healthy, healthy, healthy}}, {1, {unhealthy, healthy, healthy, healthy, healthy}},
+      {0, {unhealthy, healthy, healthy, healthy, healthy}},     {1, {unhealthy, healthy, healthy, healthy, healthy}},
       {2, {healthy, unhealthy, unhealthy, healthy, unhealthy}}, {3, {healthy, unhealthy, healthy, healthy, healthy}},
-      {4, {healthy, healthy, unhealthy, healthy, healthy}}, {5, {healthy, healthy, healthy, unhealthy, healthy}},
+      {4, {healthy, healthy, unhealthy, healthy, healthy}},     {5, {healthy, healthy, healthy, unhealthy, healthy}},
   };
   for (const auto& [target, expected] : changes) {
     SCOPED_TRACE(targets[target].name + " " + targets[target].address.to_string());
