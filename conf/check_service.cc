@@ -101,8 +101,8 @@ void check_probe(ObjectReader& reader, const Service& service) {
   if (health.send_proxy != ProxyOnProbe::off && probes_another_port(service)) warn_of_proxy(reader, "health");
   const bool decided = reader.place("health").find("send_proxy") != nullptr;
   const bool own_port = health.port || (!service.node_health && std::ranges::any_of(service.nodes, [](const Node& n) {
-                                          return n.health_port.has_value();
-                                        }));
+                          return n.health_port.has_value();
+                        }));
   const bool asks = health.kind != ProbeKind::tcp && health.kind != ProbeKind::track;
   if (service.propagate.proxy_protocol && asks && !decided && !own_port) {
     reader.warning("health",
@@ -127,6 +127,8 @@ void check_endpoints(ObjectReader& reader, const std::vector<Endpoint>& endpoint
 void check_nodes(ObjectReader& reader, const std::vector<Node>& nodes, const Service& service) {
   const Items items(reader, "nodes");
   std::unordered_set<std::string_view> names;
+  const YamlNode* probe = reader.node().find("node_health");
+  const bool port_given = probe != nullptr && probe->find("port") != nullptr;  // and maybe wrong, which was reported
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (node.host.empty()) continue;
@@ -142,7 +144,8 @@ void check_nodes(ObjectReader& reader, const std::vector<Node>& nodes, const Ser
       items.warning(i, "`health_port` has no effect: the service has no `health`");
     } else if (node.health_port && health->kind == ProbeKind::track) {
       items.warning(i, "`health_port` has no effect: the service tracks " + quote(health->track));
-    } else if (service.node_health && health->kind != ProbeKind::track && !node.health_port && !health->port) {
+    } else if (service.node_health && health->kind != ProbeKind::track && !node.health_port && !health->port &&
+               !port_given) {
       items.error(i, "there is no port for `node_health` to probe it at",
                   "add `port:` to node_health (kube-proxy's own is 10256) or `health_port:` to the node");
     }

@@ -18,8 +18,7 @@ struct Tracking {
   std::string_view field;
   std::optional<Health> Service::* health;
 };
-constexpr std::array<Tracking, 2> trackings = {
-    {{"health", &Service::health}, {"node_health", &Service::node_health}}};
+constexpr std::array<Tracking, 2> trackings = {{{"health", &Service::health}, {"node_health", &Service::node_health}}};
 
 bool tracks(const Service& service, const Tracking& by) {
   const auto& health = service.*by.health;

@@ -24,7 +24,7 @@ enum class HashOn : std::uint8_t { client_address, header, cookie };
 struct Balance {
   BalancePolicy policy = BalancePolicy::round_robin;
   HashOn hash_on = HashOn::client_address;
-  std::string hash_name;             ///< of the header or cookie
+  std::string hash_name;  ///< of the header or cookie
   /// Of maglev: a prime number; of ring_hash: about how many points are on the ring of 64 endpoints or more.
   std::uint32_t table_size = 65537;
 };
@@ -166,7 +166,7 @@ struct Service {
   std::optional<std::uint16_t> port;
   std::vector<Node> nodes;
   std::vector<Endpoint> endpoints;
-  std::string endpoints_file;    ///< absolute; more nodes and endpoints, followed as it changes; empty: none
+  std::string endpoints_file;         ///< absolute; more nodes and endpoints, followed as it changes; empty: none
   std::optional<Health> health;       ///< of each endpoint or, without node_health, node; none: it counts as healthy
   std::optional<Health> node_health;  ///< of each node, beside what `health` says of where it serves
   std::optional<Ejection> ejection;

@@ -63,11 +63,13 @@ constexpr Field node_fields[] = {
      .type = Type::integer,
      .min = 1,
      .max = 65535,
-     .meaning = "The healthCheckNodePort of this node. Default: `node_health.port`, or without `node_health` `health.port`."},
+     .meaning =
+         "The healthCheckNodePort of this node. Default: `node_health.port`, or without `node_health` `health.port`."},
     {.name = "endpoints",
      .type = Type::endpoints,
      .object = &schema::endpoint,
-     .meaning = "Traffic goes straight to these instead of the NodePort, if the field is there; the node's health still counts."},
+     .meaning = "Traffic goes straight to these instead of the NodePort, if the field is there; the node's health "
+                "still counts."},
 };
 constexpr Field endpoints_file_fields[] = {
     {.name = "nodes", .type = Type::objects, .object = &schema::node, .meaning = "As a service's."},

@@ -100,7 +100,8 @@ constexpr Field health_fields[] = {
      .type = Type::word,
      .words = "config|probe",
      .fallback = "config",
-     .meaning = "`probe`: the node's weight is what `X-Load-Balancing-Endpoint-Weight` says. Where there is `node_health`, it is said there."},
+     .meaning = "`probe`: the node's weight is what `X-Load-Balancing-Endpoint-Weight` says. Where there is "
+                "`node_health`, it is said there."},
     {.name = "send_proxy",
      .type = Type::word,
      .words = "false|true|v1|v2",

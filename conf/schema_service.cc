@@ -29,9 +29,10 @@ constexpr Field balance_fields[] = {
      .min = 2,
      .max = 8'388'608,
      .fallback = "65537",
-     .meaning = "Of `maglev`: a prime number, up to 5000011, at least a hundred times the number of endpoints. Of "
-                "`ring_hash`: about how many points are on the ring of 64 endpoints or more, from 1024; fewer endpoints "
-                "have as many each."},
+     .meaning =
+         "Of `maglev`: a prime number, up to 5000011, at least a hundred times the number of endpoints. Of "
+         "`ring_hash`: about how many points are on the ring of 64 endpoints or more, from 1024; fewer endpoints "
+         "have as many each."},
 };
 constexpr Field session_affinity_fields[] = {
     {.name = "type",
@@ -249,15 +250,14 @@ constexpr Field service_fields[] = {
     {.name = "health",
      .type = Type::object,
      .object = &schema::health,
-     .meaning =
-         "The probe of each node, or of each endpoint without one; beside `node_health`, of where each serves. "
-         "Default: none, all count as healthy."},
+     .meaning = "The probe of each node, or of each endpoint without one; beside `node_health`, of where each serves. "
+                "Default: none, all count as healthy."},
     {.name = "node_health",
      .type = Type::object,
      .object = &schema::health,
-     .meaning =
-         "A probe of each node besides, with the fields of `health`: an endpoint serves only if both allow it. It needs "
-         "a `port` (kube-proxy's own is 10256), or the nodes a `health_port`. Default: none."},
+     .meaning = "A probe of each node besides, with the fields of `health`: an endpoint serves only if both allow it. "
+                "It needs "
+                "a `port` (kube-proxy's own is 10256), or the nodes a `health_port`. Default: none."},
     {.name = "health_check_node_port",
      .type = Type::socket,
      .meaning =

@@ -328,7 +328,8 @@ std::vector<ProbeTarget> EndpointSets::probe_targets() const {
       if (std::ranges::find(affected, i) == affected.end()) affected.push_back(i);
     };
     for (const auto& node : services_[i]->set().nodes) affects(node->verdict);
-    for (const auto& endpoint : services_[i]->set().endpoints) affects(endpoint->verdict), affects(endpoint->tracked_node);
+    for (const auto& endpoint : services_[i]->set().endpoints)
+      affects(endpoint->verdict), affects(endpoint->tracked_node);
   }
   return all;
 }

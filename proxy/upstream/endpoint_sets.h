@@ -17,7 +17,8 @@ namespace telltale::proxy {
 
 /// Makes the services' endpoint sets out of their members, again whenever those change, and knows what is to be probed:
 /// - where the service has `node_health`: every node, at its health port, else `node_health.port`; and by `health`, if
-///   there is that too, every endpoint, and a node without any where it serves, at `health.port`, else where they serve;
+///   there is that too, every endpoint, and a node without any where it serves, at `health.port`, else where they
+///   serve;
 /// - else a node without endpoints, and a node with endpoints when the service's `health` or the node names a health
 ///   port: the node, at its health port, else `health.port`, else the port that serves;
 /// - every other endpoint: itself, at `health.port`, else where it serves (a Unix socket always where it serves);

@@ -15,8 +15,10 @@ std::string tracking(std::string_view web, std::string_view other, std::string_v
 
 /// The nodes of `web` track those of `other`.
 std::string node_tracking(std::string_view web, std::string_view other) {
-  return "listeners: [{listen: ':80', service: web}]\nservices:\n- {name: web, health: {}, node_health: {track: other},\n"
-         "port: 81, " + std::string(web) + "}\n- {name: other, port: 80,\n" + std::string(other) + "}\n";
+  return "listeners: [{listen: ':80', service: web}]\nservices:\n- {name: web, health: {}, node_health: {track: "
+         "other},\n"
+         "port: 81, " +
+         std::string(web) + "}\n- {name: other, port: 80,\n" + std::string(other) + "}\n";
 }
 
 TEST(Loader, ReportsTracking) {
@@ -108,12 +110,12 @@ TEST(Loader, ReportsTracking) {
        {"4:17: error: services[0].nodes[0]: \"x\" has no counterpart in the service \"other\", which is tracked"}},
       {"nodes track a service without probes",
        node_tracking("nodes: [{name: a, address: 10.0.0.1}]", "nodes: [{name: a, address: 10.0.0.1}]"),
-       {"3:50: error: services[0].node_health.track: the service \"other\" has no `health`: there is nothing to "
+       {"3:48: error: services[0].node_health.track: the service \"other\" has no `health`: there is nothing to "
         "track"}},
       {"a circle by way of both",
        node_tracking("nodes: [{name: a, address: 10.0.0.1}]",
                      "health: {track: web}, nodes: [{name: a, address: 10.0.0.1}]"),
-       {"3:50: error: services[0].node_health.track: no service has verdicts of its own here: \"web\" tracks \"other\" "
+       {"3:48: error: services[0].node_health.track: no service has verdicts of its own here: \"web\" tracks \"other\" "
         "tracks \"web\""}},
       {"who is found later may have one", tracking("endpoints: [10.0.0.2:80]", "health: {}, endpoints_file: /f"), {}},
       {"likewise by name", tracking("endpoints: [web:80, 10.0.0.2:80]", probed), {}},

@@ -61,12 +61,13 @@ TEST(Loader, ReportsServices) {
        {"3:54: warning: services[0].node_health: has no effect: the service has no `nodes`"}},
       {"a file may bring them", with_service("endpoints_file: /f, node_health: {port: 10256}"), {}},
       {"what is wrong in it",
-       with_service("port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 0, http: x, tcp: true, weigth: probe}"),
-       {"3:114: error: services[0].node_health.weigth: unknown field \"weigth\"",
-        "3:102: error: services[0].node_health.tcp: only one of http, https, tcp, grpc and track can be given, not http "
+       with_service(
+           "port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 0, http: x, tcp: true, weigth: probe}"),
+       {"3:75: error: services[0].node_health.port: \"0\" is out of range",
+        "3:84: error: services[0].node_health.http: \"x\" is not a path",
+        "3:92: error: services[0].node_health.tcp: only one of http, https, tcp, grpc and track can be given, not http "
         "and tcp",
-        "3:90: error: services[0].node_health.http: \"x\" is not a path",
-        "3:75: error: services[0].node_health.port: \"0\" is out of range"}},
+        "3:98: error: services[0].node_health.weigth: unknown field \"weigth\""}},
       {"PROXY at a node's health port",
        with_service("port: 80, nodes: [{address: 10.0.0.1}], node_health: {port: 10256, send_proxy: true}"),
        {"3:68: warning: services[0].node_health: `send_proxy` to a port that is not the serving port: kube-proxy's "
@@ -78,7 +79,7 @@ TEST(Loader, ReportsServices) {
       {"PROXY for requests and not for probes beside those of the node",
        with_service("port: 80, nodes: [{address: 10.0.0.1, health_port: 81}], health: {}, node_health: , "
                     "propagate: {proxy_protocol: v2}"),
-       {"3:81: warning: services[0].health: the backends are sent a PROXY header and the probes of the same port are "
+       {"3:80: warning: services[0].health: the backends are sent a PROXY header and the probes of the same port are "
         "not: one that requires it refuses them"}},
       {"a weight that is not the node's",
        with_service("port: 80, nodes: [{address: 10.0.0.1}], health: {weight: probe}, node_health: {port: 81}"),

@@ -233,9 +233,9 @@ TEST_F(MetricsText, ANodeAndWhatServesThereAreTwoTargets) {
   built->set().nodes[0]->verdict->set(HealthState::draining, "answered 503", std::chrono::system_clock::now());
   built->set().endpoints[0]->verdict->set(HealthState::healthy, "answered 200", std::chrono::system_clock::now());
   const Exposition exposition(text());
-  EXPECT_EQ(exposition.value("telltale_node_state",
-                             {{"service", "shop"}, {"node", "node-10.0.0.11"}, {"state", "draining"}}),
-            1);
+  EXPECT_EQ(
+      exposition.value("telltale_node_state", {{"service", "shop"}, {"node", "node-10.0.0.11"}, {"state", "draining"}}),
+      1);
   EXPECT_EQ(exposition.value("telltale_endpoint_state", {{"service", "shop"},
                                                          {"node", "node-10.0.0.11"},
                                                          {"endpoint", built->set().endpoints[0]->name},
@@ -361,8 +361,9 @@ TEST_F(MetricsText, ServicesTellHowTheirEndpointsAreFound) {
             R"({"name":"_http._tcp.test","kind":"srv","state":"stale","since":"2025-12-31T23:59:59.999Z",)"
             R"("addresses":["10.0.0.1:80 priority 1 weight 2"],"answered":"2025-12-31T23:59:59.999Z",)"
             R"("ttl_seconds":1.5E0,"next":"2025-12-31T23:59:59.999Z","error":"SRV: timed out"})");
-  EXPECT_EQ(boost::json::serialize(value.at(0).at("discovery").at("file")),
-            R"({"path":"/etc/shop.json","loaded":"2025-12-31T23:59:59.999Z","nodes":1,"endpoints":2,"problems":"cut"})");
+  EXPECT_EQ(
+      boost::json::serialize(value.at(0).at("discovery").at("file")),
+      R"({"path":"/etc/shop.json","loaded":"2025-12-31T23:59:59.999Z","nodes":1,"endpoints":2,"problems":"cut"})");
 }
 
 TEST_F(MetricsText, ServicesTellNodesEndpointsAndHealthWithReasonAndTime) {

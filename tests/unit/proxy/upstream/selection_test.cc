@@ -270,7 +270,8 @@ TEST(Selection, GoesByTheNodesProbeWhereThereIsOne) {
       f.endpoint(i).node->verdict->set(healthy, "", noon - 24h);
     }
     using Weights = std::map<std::string, double>;
-    EXPECT_EQ(f.weights(), (from_probe ? Weights{{"a", 2}, {"b", 3}, {"c", 4}} : Weights{{"a", 1}, {"b", 1}, {"c", 1}}));
+    EXPECT_EQ(f.weights(),
+              (from_probe ? Weights{{"a", 2}, {"b", 3}, {"c", 4}} : Weights{{"a", 1}, {"b", 1}, {"c", 1}}));
     // From outside the cluster: nodes that say that they have endpoints of their own.
     f.endpoint(0).node->verdict->set(draining, "answered 503", noon);
     EXPECT_EQ(f.chosen(), "bc");

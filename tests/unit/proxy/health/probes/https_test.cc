@@ -237,7 +237,8 @@ TEST(HttpsProbe, AuthoritiesThatCannotBeReadAreNoFaultOfTheTarget) {
     if (refuses) node.stop();
     Checked checked(io, address, health);
     ASSERT_TRUE(checked.until_probes(3));
-    EXPECT_EQ(count(checked.results, ProbeOutcome::not_made), checked.results.size()) << "whether it can be reached or not";
+    EXPECT_EQ(count(checked.results, ProbeOutcome::not_made), checked.results.size())
+        << "whether it can be reached or not";
     EXPECT_EQ(checked.state(), HealthState::unknown);
     EXPECT_EQ(node.connections(), 0u) << "it is not even asked";
   }
