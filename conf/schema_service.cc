@@ -29,9 +29,10 @@ constexpr Field balance_fields[] = {
      .min = 2,
      .max = 8'388'608,
      .fallback = "65537",
-     .meaning = "Of `maglev`: a prime number, up to 5000011, at least a hundred times the number of endpoints. Of "
-                "`ring_hash`: about how many points are on the ring of 64 endpoints or more, from 1024; fewer endpoints "
-                "have as many each."},
+     .meaning =
+         "Of `maglev`: a prime number, up to 5000011, at least a hundred times the number of endpoints. Of "
+         "`ring_hash`: about how many points are on the ring of 64 endpoints or more, from 1024; fewer endpoints "
+         "have as many each."},
 };
 constexpr Field session_affinity_fields[] = {
     {.name = "type",
@@ -219,8 +220,8 @@ constexpr Field service_fields[] = {
      .words = "any|prefer_same_zone|prefer_same_node",
      .fallback = "any",
      .meaning =
-         "Endpoints hinted for our zone, or our node and else our zone; all, unless every ready one has a hint and "
-         "one matches."},
+         "Endpoints hinted for our zone, or our node and else our zone; all, unless every ready one (of the priority "
+         "that serves) has a hint and one matches. Not where a policy of `local` keeps to our own node."},
     {.name = "session_affinity",
      .type = Type::object,
      .words = "none|client_ip",
