@@ -51,7 +51,20 @@ void check_names(ObjectReader& reader, const std::vector<Node>& nodes, const Ser
   }
 }
 
+Inspected failed(std::string message, std::string_view hint) {
+  Inspected out;
+  out.findings.push_back(
+      {.severity = Severity::error, .path = {}, .message = std::move(message), .hint = std::string(hint)});
+  return out;
+}
+
+Inspected too_large() {
+  return failed("the file is larger than " + format_size(max_endpoints_file_octets),
+                "leave out what is the default anyway, indentation too, or make several services of this one");
+}
+
 Inspected inspect(std::string_view text, const Service& conf, const Environment& environment) {
+  if (text.size() > max_endpoints_file_octets) return too_large();
   Inspected out;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   Diagnostics diagnostics;
@@ -79,14 +92,9 @@ Inspected inspect(std::string_view text, const Service& conf, const Environment&
 }
 
 Inspected inspect_file(const std::string& path, const Service& conf, const Environment& environment) {
-  const FileText file = read_regular_file(path, YamlTree::max_octets);
+  const FileText file = read_regular_file(path, max_endpoints_file_octets);
   if (file.text) return inspect(*file.text, conf, environment);
-  Inspected out;
-  out.findings.push_back({.severity = Severity::error,
-                          .path = {},
-                          .message = "cannot be read: " + file.problem,
-                          .hint = std::string(nobody_hint)});
-  return out;
+  return file.is_too_large ? too_large() : failed("cannot be read: " + file.problem, nobody_hint);
 }
 
 /// `/etc/shop.json:3:5: endpoints[0].address: …`

@@ -3,6 +3,7 @@
 #include "conf/loader.h"
 #include "conf/model.h"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,10 @@
 /// JSON. Both may be empty, which says that nobody serves; but a file without either, an empty one, and one that is cut
 /// are refused, so that a writer's accident takes nobody away.
 namespace telltale::conf {
+
+/// Less than a configuration may have: this one is read while traffic flows, and for a second at most, at up to half a
+/// second a MiB, nothing else is done on the thread that reads it.
+inline constexpr std::size_t max_endpoints_file_octets = 2u << 20;
 
 struct EndpointsFile {
   std::vector<Node> nodes;
@@ -23,7 +28,7 @@ struct EndpointsFileResult {
 };
 
 /// Reads and checks the file as part of the service `conf`, whose `port` its nodes take and whose nodes' names they may
-/// not have. At most 16 MiB; `${ENV}` is expanded. Never throws for what the file says. Any thread.
+/// not have. At most max_endpoints_file_octets; `${ENV}` is expanded. Never throws for what the file says. Any thread.
 EndpointsFileResult load_endpoints_file(const std::string& path, const Service& conf);
 
 /// Likewise, the text of a file; `name` is what it is called in problems.

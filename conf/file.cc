@@ -24,7 +24,7 @@ FileText read_regular_file(const std::string& path, std::size_t max_octets) {
   while (!std::feof(file.get()) && !std::ferror(file.get())) {
     const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), size);
-    if (text.size() > max_octets) return {{}, "more than " + format_size(max_octets)};
+    if (text.size() > max_octets) return {{}, "more than " + format_size(max_octets), true};
   }
   if (std::ferror(file.get())) return {{}, std::strerror(errno)};
   return {std::move(text), {}};

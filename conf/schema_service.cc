@@ -220,8 +220,8 @@ constexpr Field service_fields[] = {
      .words = "any|prefer_same_zone|prefer_same_node",
      .fallback = "any",
      .meaning =
-         "Endpoints hinted for our zone, or our node and else our zone; all, unless every ready one has a hint and "
-         "one matches."},
+         "Endpoints hinted for our zone, or our node and else our zone; all, unless every ready one (of the priority "
+         "that serves) has a hint and one matches. Not where a policy of `local` keeps to our own node."},
     {.name = "session_affinity",
      .type = Type::object,
      .words = "none|client_ip",

@@ -166,6 +166,22 @@ TEST(EndpointsFile, IsARegularFile) {
   EXPECT_THAT(load_endpoints_file(bad, conf).problems, testing::StartsWith(bad + ":1:16: endpoints[0]: "));
 }
 
+TEST(EndpointsFile, HasABoundedSize) {
+  const Folder folder;
+  ASSERT_FALSE(folder.path().empty());
+  const std::string list = "endpoints: [10.0.0.1:80]\n#";
+  const std::string largest = list + std::string(max_endpoints_file_octets - list.size() - 1, 'x') + "\n";
+  const std::string problem =
+      ": the file is larger than 2 MiB (leave out what is the default anyway, indentation too, or make several "
+      "services "
+      "of this one)";
+  EXPECT_TRUE(parse(largest).file);
+  EXPECT_TRUE(load_endpoints_file(folder.write("largest", largest), service()).file);
+  EXPECT_EQ(parse(largest + "\n").problems, "/f" + problem);
+  const std::string larger = folder.write("larger", largest + "\n");
+  EXPECT_EQ(load_endpoints_file(larger, service()).problems, larger + problem);
+}
+
 TEST(EndpointsFile, IsCheckedWithTheConfiguration) {
   const Folder folder;
   ASSERT_FALSE(folder.path().empty());
