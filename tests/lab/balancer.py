@@ -4,8 +4,6 @@ import textwrap
 
 from topology import VIP
 
-INTERVAL, TIMEOUT = 1.0, 0.5  # seconds, of the probes below
-
 _AT_THE_VIP = """
 listeners:
   - name: web
@@ -20,7 +18,7 @@ _SERVICE = """
     nodes:
       - {{ name: node1, address: 10.240.0.3 }}
       - {{ name: node2, address: 10.240.0.5 }}
-    health: {{ http: /healthz, port: {health_port}, interval: 1s, timeout: 500ms }}
+    health: {{ http: /healthz, port: {health_port}, interval: {interval}, timeout: {timeout} }}
 """
 
 # HAProxy in the same place.
@@ -35,10 +33,12 @@ backend nodes
 """
 
 
-def service(name, node_port=30080, health_port=32122, propagate="", policy="local", more="") -> str:
+def service(name, node_port=30080, health_port=32122, propagate="", policy="local", more="", interval="1s",
+            timeout="500ms") -> str:
     """One of `services`: both nodes of the cluster, by a NodePort, where their health port lets them. `propagate` and
-    `more` are YAML of their own; `propagate` is a flow mapping."""
-    text = _SERVICE.format(name=name, node_port=node_port, health_port=health_port, policy=policy).strip("\n")
+    `more` are YAML of their own; `propagate` is a flow mapping. `interval` and `timeout` are those of the probes."""
+    text = _SERVICE.format(name=name, node_port=node_port, health_port=health_port, policy=policy, interval=interval,
+                           timeout=timeout).strip("\n")
     if propagate:
         text += f"\n    propagate: {propagate}"
     if more:

@@ -76,14 +76,14 @@ def slow_client(lab, milliseconds: int):
     if _netem(client, "eth0", "delay", delay) and _netem(fabric, "client", "delay", delay):
         yield
         return
-    ends = [_tun(client, "slow"), _tun(fabric, "slow")]
-    try:
+    with contextlib.ExitStack() as ours:  # closed here once the process has them, or if there is no second one
+        ends = []
+        for host in (client, fabric):
+            ends.append(_tun(host, "slow"))
+            ours.callback(os.close, ends[-1])
         client.batch("link set slow up", f"address add {CLIENT}/32 dev slow", "route replace default dev slow")
         fabric.batch("link set slow up", f"route add {CLIENT}/32 dev slow")
         link = Process([sys.executable, _DELAY_LINK, str(milliseconds), *map(str, ends)], pass_fds=ends)
-    finally:
-        for end in ends:
-            os.close(end)
     try:
         yield
     finally:

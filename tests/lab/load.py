@@ -66,7 +66,7 @@ class Outcome:
 class Load:
     """Runs from its making to stop(). A context manager that ends it in any case."""
 
-    def __init__(self, host, url, *, connections=8, pause_ms=10, keep=True, timeout="5s"):
+    def __init__(self, host, url, *, connections=8, pause_ms=10, keep=True, timeout="20s"):
         """`keep`: connections are used again; else each request has one of its own. `pause_ms`: between two requests of
         one connection."""
         script = tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False)

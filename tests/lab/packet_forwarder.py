@@ -4,6 +4,7 @@ are routed, unchanged, to the nodes whose health port says 200. Answers go from 
 import http.client
 import threading
 
+from support.waiting import DEADLINE
 from topology import NODES, VIP
 
 
@@ -11,7 +12,7 @@ class PacketForwarder:
     """Probes each node every `interval` seconds from the load balancer's host and routes connections by their hash. A
     context manager. `up` are the nodes that get packets."""
 
-    def __init__(self, host, port, interval=0.2, timeout=0.5):
+    def __init__(self, host, port, interval=0.2, timeout=5):
         self._host, self._port, self._interval, self._timeout = host, port, interval, timeout
         self._changed = threading.Condition()
         self._ending = threading.Event()
@@ -44,7 +45,7 @@ class PacketForwarder:
         hops = " ".join(f"nexthop via {NODES[node]}" for node in nodes)
         self._host.batch(f"route replace {VIP}/32 {hops}" if nodes else f"route replace unreachable {VIP}/32")
 
-    def wait_up(self, *nodes, deadline=20):
+    def wait_up(self, *nodes, deadline=DEADLINE):
         with self._changed:
             if not self._changed.wait_for(lambda: self.up == list(nodes), deadline):
                 raise AssertionError(f"the nodes that are up: {self.up}, not {nodes}")

@@ -7,11 +7,11 @@ import balancer
 from support import wait_until
 from topology import CLIENT, VIP
 
-TIMEOUTS = "timeouts: { connect: 300ms, response: 1s }"
+TIMEOUTS = "timeouts: { connect: 1s, response: 2s }"
 # All that a GET lets a proxy do; then whoever fails is left alone. One node of two is half of the requests, and all of
 # them may have to go out again: more than the 20 % of the budget, or 3 at once in a worker, that there are by default.
 RESILIENT = f"""{TIMEOUTS}
-retries: {{ attempts: 2, on: [connect_failure, reset, timeout], per_try_timeout: 500ms, budget: 100 }}
+retries: {{ attempts: 2, on: [connect_failure, reset, timeout], per_try_timeout: 1s, budget: 100 }}
 ejection: {{ failures: 3, time: 1s }}"""
 
 

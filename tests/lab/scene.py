@@ -47,7 +47,7 @@ class Scene(ProxyTest):
 def why_not() -> str:
     """Why there can be no lab here; empty: there can."""
     if os.geteuid() != 0:
-        return "only root may make network namespaces"
+        return "not root, who alone makes network namespaces"
     if reason := netns.why_not():
         return reason
     find_program("nft")  # what is missing fails the tests; what is forbidden skips them
@@ -55,13 +55,13 @@ def why_not() -> str:
         try:
             host.run("nft add table ip probe")
         except AssertionError as error:
-            return f"no nftables in them: {error}"
+            return f"no nftables in network namespaces: {error}"
     return ""
 
 
 def main():
     """Runs the tests of the calling file; ends with 77 where there can be no lab, and says why."""
     if reason := why_not():
-        print(f"SKIPPED: no network namespaces here: {reason}")
+        print(f"skipped: no lab here: {reason}")
         sys.exit(SKIPPED)
     case.main()

@@ -2,6 +2,7 @@
 one address alone."""
 
 from scene import Scene, main
+from support import wait_until
 from topology import VIP
 
 CLIENTS = range(80, 86)
@@ -56,8 +57,9 @@ class Affinity(Scene):
 
     def test_of_telltale(self):
         self.assertEqual(self.show(BY_TELLTALE, "affinity-telltale"), "several\n")
-        served = [len(app.served()) for app in self.apps]
-        self.assertEqual(sum(served), 2 * 10 * len(CLIENTS))
+        served = lambda: sum(len(app.served()) for app in self.apps)  # noqa: E731
+        wait_until(lambda: served() >= 2 * 10 * len(CLIENTS), "the pods to log what they served")
+        self.assertEqual(served(), 2 * 10 * len(CLIENTS))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ class Policies(OnNodes):
                 expected = health_responder.written(answer, "HTTP/1.1", True).decode().replace("\r\n", "\n") + "\n"
                 date = re.compile("^Date: .*$", re.MULTILINE)
                 self.assertEqual(date.sub("", said), date.sub("", expected))
+        self.proxies["node2"].wait_access()
         reasons = [r["reason"] for r in self.proxies["node2"].access_log()]
         self.assertEqual(reasons, ["no_local_endpoint"])
 

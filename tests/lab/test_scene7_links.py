@@ -14,7 +14,7 @@ class LossAndDelay(Pair):
         """TCP sends them again; a probe that comes too late is one of the three that it takes."""
         for name, percent in (("client", 2), ("node1", 5)):
             faults.lose(self.lab, name, percent)
-        load = self.load(self.url(), timeout="20s")
+        load = self.load(self.url(), timeout="60s")
         self.wait_served(*self.apps.values(), more=150)
         outcome = load.stop()
         self.assertEqual(outcome.failures, 0, outcome)
@@ -45,7 +45,7 @@ class LossAndDelay(Pair):
 
 class HalfOpen(Pair):
     CLIENTS = 8
-    listener = "timeouts: { header: 1s, idle: 2s }"
+    listener = "timeouts: { header: 5s, idle: 6s }"
 
     def connect(self):
         with self.lab.hosts["client"]:
@@ -78,7 +78,7 @@ class HalfOpen(Pair):
             if number % 2:
                 client.send(b"GET / HTTP/1.1\r\nHost: h\r\nX-Half: ")
         active = lambda: self.metric("telltale_listener_connections_active", listener="web")  # noqa: E731
-        self.assertEqual(active(), self.CLIENTS)
+        wait_until(lambda: active() == self.CLIENTS, "the connections")
         self.lab.cut("client")
         wait_until(lambda: active() == 0, "the vanished clients' connections to be closed")
         with self.page("fault-half-open-clients") as page:

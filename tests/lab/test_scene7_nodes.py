@@ -9,7 +9,7 @@ CONNECTIONS = 8
 class Gone(Pair):
     def lose(self, fault):
         """Load while node1 goes away."""
-        load = self.load(self.url(), connections=CONNECTIONS, timeout="10s")
+        load = self.load(self.url(), connections=CONNECTIONS, timeout="20s")
         self.wait_served(*self.apps.values())
         fault("node1")
         self.wait_states(node1="unhealthy", node2="healthy")
@@ -44,7 +44,7 @@ class OnlyUnsentRequestsAgain(Gone):
         why = {record["reason"] for record in self.proxy.access_log() if record["status"] != 200}
         self.assertLessEqual(why, {"response_timeout"})
         page.note(f"{outcome.requests} requests answered; of those that were on their way to node1 "
-                  f"{outcome.failures} requests got 504 after 1 s")
+                  f"{outcome.failures} requests got 504 after 2 s")
 
     def test_a_node_dies(self):
         with self.page("fault-node-dies") as page:
