@@ -104,15 +104,13 @@ void read_key(const std::string& path, Certificate& out) {
   out.key.reset(PEM_read_bio_PrivateKey(file.get(), nullptr, no_passphrase, nullptr));
   out.world_readable = (status.st_mode & S_IROTH) != 0;
   if (out.key) return;
-  const bool nothing = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  const bool encrypted = ERR_GET_REASON(ERR_peek_error()) == PEM_R_BAD_PASSWORD_READ ||
-                         ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_BAD_PASSWORD_READ;
+  const int reason = ERR_GET_REASON(ERR_peek_error());
   const std::string why = take_tls_message();
-  throw CertificateError(path + ": " +
-                             (nothing     ? "there is no private key in it"
-                              : encrypted ? "the key is encrypted, and nobody is there to be asked for its passphrase"
-                                          : why),
-                         true);
+  if (reason == PEM_R_BAD_PASSWORD_READ || reason == ERR_R_INTERRUPTED_OR_CANCELLED) {
+    throw CertificateError(path + ": the key is encrypted, and nobody is there to be asked for its passphrase", true);
+  }
+  // OpenSSL says "unsupported" of what holds no key at all.
+  throw CertificateError(path + ": there is no private key in it that can be read (" + why + ")", true);
 }
 
 void judge(const conf::CertificateFiles& files, Certificate& out) {
