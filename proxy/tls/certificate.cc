@@ -104,9 +104,10 @@ void read_key(const std::string& path, Certificate& out) {
   out.key.reset(PEM_read_bio_PrivateKey(file.get(), nullptr, no_passphrase, nullptr));
   out.world_readable = (status.st_mode & S_IROTH) != 0;
   if (out.key) return;
-  const int reason = ERR_GET_REASON(ERR_peek_error());
+  const auto is_about_passphrase = [](unsigned long error) { return ERR_GET_REASON(error) == PEM_R_BAD_PASSWORD_READ; };
+  const bool encrypted = is_about_passphrase(ERR_peek_error()) || is_about_passphrase(ERR_peek_last_error());
   const std::string why = take_tls_message();
-  if (reason == PEM_R_BAD_PASSWORD_READ || reason == ERR_R_INTERRUPTED_OR_CANCELLED) {
+  if (encrypted) {
     throw CertificateError(path + ": the key is encrypted, and nobody is there to be asked for its passphrase", true);
   }
   // OpenSSL says "unsupported" of what holds no key at all.
