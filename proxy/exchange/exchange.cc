@@ -34,7 +34,8 @@ Awaitable<After> Exchange::run(DownstreamSide& client, const ConnectionContext& 
     release_permits();
     metrics_->requests_active.sub();
   }
-  if (status_ == 0 && !client_->broken()) {
+  // What the end of a shutdown cuts is cut: nothing is sent any more.
+  if (status_ == 0 && !client_->broken() && reason_of(failure_) != Reason::shutdown) {
     if (!reply_) reply_ = error_reply(status_for(failure_));
     co_await send_reply();
   }
