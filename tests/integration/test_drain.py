@@ -234,7 +234,8 @@ class Drain(ProxyTest):
         health = self.enterContext(HealthPort(503))
         app = self.backend()
         node = {"name": "node-a", "address": "127.0.0.1", "port": app.port, "health_port": health.port}
-        proxy = self.start(config(service(nodes=[node], health={"http": "/healthz", "interval": "50ms", "timeout": "5s"})))
+        health_conf = {"http": "/healthz", "interval": "50ms", "timeout": "5s"}
+        proxy = self.start(config(service(nodes=[node], health=health_conf)))
         proxy.wait_states(node_a="draining")
         self.assertEqual(self.ready_status(proxy), 503)
         health.status = 200

@@ -55,12 +55,13 @@ class Ejection(ProxyTest):
         self.assertRegex(status, r"\n  endpoint dead \S+ +unhealthy .*ejected: 3 failures in a row, .*, until 2")
 
     def test_its_time_brings_it_back_and_doubles(self):
-        proxy = self.serve(("good", self.good.address), ("dead", self.dead), ejection={"failures": 2, "time": "500ms", "max_time": "1500ms"})
+        proxy = self.serve(("good", self.good.address), ("dead", self.dead),
+                           ejection={"failures": 2, "time": "500ms", "max_time": "1500ms"})  # fmt: skip
         shown = {}  # since -> (how often by now, for how long): of those that were looked at in time
 
         def logged():
-            found = (re.search(r"ejection: app/dead at \S+ gets no traffic for (.+): 2 failures", line) for line in proxy.log.lines())
-            return [match[1] for match in found if match]
+            ejected = re.compile(r"ejection: app/dead at \S+ gets no traffic for (.+): 2 failures")
+            return [match[1] for match in map(ejected.search, proxy.log.lines()) if match]
 
         def grown():
             self.assertEqual(proxy.get("/").body, b"good")
@@ -75,8 +76,9 @@ class Ejection(ProxyTest):
         for times, lasts in shown.values():
             self.assertEqual(lasts, datetime.timedelta(milliseconds=500 * times))
         self.assertEqual(max(times for times, _ in shown.values()), 3, "counted no further than it grows")
-        proxy.log.wait_for(lambda lines: sum("may be chosen again" in line for line in lines) == len(logged()), "each return")
-        self.assertIn("its time is over", proxy.log.wait_line("may be chosen again.*").string)
+        back = "may be chosen again"
+        wait_until(lambda: sum(back in line for line in proxy.log.lines()) == len(logged()), "each return")
+        self.assertIn("its time is over", proxy.log.wait_line(back).string)
         self.assertEqual(proxy.metrics().sum("telltale_ejections_total"), len(logged()))
 
     def test_no_more_than_their_share_are_out(self):

@@ -41,8 +41,8 @@ class Failures(ProxyTest):
             self.assertEqual(response.status, 502)
             self.assertFalse(response.closes(), "the client's connection is not to blame")
             self.failed(proxy, "/refused", "upstream", "connect")
-        failures = lambda: proxy.metrics().sum("telltale_upstream_connect_failures_total", service="app")  # noqa: E731
-        wait_until(lambda: failures() >= 1, "the failure to be counted")
+        name = "telltale_upstream_connect_failures_total"
+        wait_until(lambda: proxy.metrics().sum(name, service="app") >= 1, "the failure to be counted")
 
     def test_refused_endpoint_is_tried_elsewhere_once(self):
         app = self.backend(named("app"))

@@ -293,8 +293,8 @@ class Connections(ProxyTest):
         clients = [self.open(proxy) for _ in range(3)]
         self.assertTrue(self.refused(proxy))
         self.assertFalse(self.refused(proxy, listener="other"))
-        refused = lambda: proxy.metrics().sum("telltale_listener_connections_refused_total", listener="web")  # noqa: E731
-        wait_until(lambda: refused() >= 1, "the refusal to be counted")
+        name = "telltale_listener_connections_refused_total"
+        wait_until(lambda: proxy.metrics().sum(name, listener="web") >= 1, "the refusal to be counted")
         for client in clients:
             self.assertEqual(client.get("/still").status, 200)
         clients[0].close()

@@ -318,8 +318,11 @@ class Tcp(ProxyTest):
         client, server, proxy = self.pair()
         gauges = ("telltale_requests_active", "telltale_upstream_connections_active")
 
+        def values():
+            return [proxy.metrics().sum(gauge, service="app") for gauge in gauges]
+
         def wait_for(count):
-            wait_until(lambda: {proxy.metrics().sum(g, service="app") for g in gauges} == {count}, f"{gauges} to be {count}")
+            wait_until(lambda: values() == [count] * 2, f"{gauges} to be {count}")
 
         wait_for(1)
         client.close()

@@ -6,7 +6,19 @@ import socket
 import tempfile
 import time
 
-from support import DEADLINE, HAProxy, Nginx, ProxyTest, black_hole, config, listener, main, respond, service, wait_until
+from support import (
+    DEADLINE,
+    HAProxy,
+    Nginx,
+    ProxyTest,
+    black_hole,
+    config,
+    listener,
+    main,
+    respond,
+    service,
+    wait_until,
+)
 
 # Takes the request and says nothing for a minute.
 SILENT = """
@@ -54,6 +66,9 @@ class Timeouts(ProxyTest):
         record = proxy.wait_access(lambda r: r["target"] == target)[0]
         self.assertEqual(proxy.metrics().sum("telltale_request_failures_total", reason=record["reason"]), 1)
         return record["reason"]
+
+    def wait_active(self, proxy, count):
+        wait_until(lambda: proxy.metrics().sum("telltale_requests_active") == count, f"{count} active requests")
 
     def test_each_deadline_has_its_reason(self):
         long = {"connect": "5m", "response": "5m", "idle": "5m"}
@@ -303,13 +318,13 @@ class Timeouts(ProxyTest):
         proxy = self.start(config(app, listeners=[listener(routes=routes)], workers=1))
         with proxy.client() as slow:
             slow.request("GET", "/slow")
-            wait_until(lambda: proxy.metrics().sum("telltale_requests_active", service="app") == 1, "the request")
+            self.wait_active(proxy, 1)
             status, seconds = self.asked(proxy)
             self.assertEqual(status, 504)
             self.assertGreater(seconds, 0.25)
             # That one came later. The first one waits on.
             self.assertEqual([record["target"] for record in proxy.wait_access()], ["/"])
-            wait_until(lambda: proxy.metrics().sum("telltale_requests_active", service="app") == 1, "the first one alone")
+            self.wait_active(proxy, 1)
             slow.reset()
 
     def test_a_pooled_connection_has_no_deadline_left_over(self):

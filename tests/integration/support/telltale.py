@@ -1,5 +1,6 @@
 """The real binary, started on ports of the kernel's choosing."""
 
+import functools
 import json
 import os
 import re
@@ -31,26 +32,32 @@ running = []  # every instance that is up
 started = []  # every instance there was, so that a failing test can show their logs
 
 
+def _sample(line: str) -> tuple:
+    """(name, labels, value)"""
+    match = _SAMPLE.match(line)
+    if not match:
+        raise AssertionError(f"not a Prometheus sample: {line!r}")
+    return match["name"], dict(_LABEL.findall(match["labels"] or "")), float(match["value"])
+
+
 class Metrics:
-    """A parsed /metrics page."""
+    """A /metrics page. With hundreds of listeners it is long: only what is asked for is parsed."""
 
     def __init__(self, text: str):
         self.text = text
-        self.samples = []
-        for line in text.splitlines():
-            if not line or line.startswith("#"):
-                continue
-            match = _SAMPLE.match(line)
-            if not match:
-                raise AssertionError(f"not a Prometheus sample: {line!r}")
-            labels = dict(_LABEL.findall(match["labels"] or ""))
-            self.samples.append((match["name"], labels, float(match["value"])))
+        self._lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+
+    @functools.cached_property
+    def samples(self) -> list:
+        """(name, labels, value) of each."""
+        return [_sample(line) for line in self._lines]
 
     def sum(self, name: str, **labels) -> float:
         """Over the samples whose name matches the pattern `name` whole and which have these labels."""
-        pattern = re.compile(name)
-        wanted = labels.items()
-        return sum(v for n, have, v in self.samples if pattern.fullmatch(n) and wanted <= have.items())
+        begins = re.compile(f"(?:{name})[{{ ]")
+        wanted, spelled = labels.items(), [f'{label}="{value}"' for label, value in labels.items()]
+        found = (_sample(line) for line in self._lines if all(s in line for s in spelled) and begins.match(line))
+        return sum(value for _, have, value in found if wanted <= have.items())
 
     def names(self) -> set:
         return {name for name, _, _ in self.samples}
