@@ -93,9 +93,10 @@ constexpr Field propagate_fields[] = {
      .type = Type::words,
      .words = "authority|alpn|unique_id|crc32c|ssl|netns",
      .fallback = "[]",
-     .meaning = "With `proxy_protocol: v2`: what the header says besides the addresses. `unique_id` is the id of the "
-                "request that the connection was opened for. `ssl` says what the client agreed on with a listener that has "
-                "`tls`; else it is, as `netns`, what the client's PROXY header had, with all of its parts."},
+     .meaning =
+         "With `proxy_protocol: v2`: what the header says besides the addresses. `unique_id` is the id of the "
+         "request that the connection was opened for. `ssl` says what the client agreed on with a listener that has "
+         "`tls`; else it is, as `netns`, what the client's PROXY header had, with all of its parts."},
     {.name = "pass_tlvs",
      .type = Type::names,
      .fallback = "[]",

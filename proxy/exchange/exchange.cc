@@ -139,7 +139,8 @@ bool Exchange::find_service() {
     return false;
   }
   if (route_->redirect) {
-    reply_ = redirect_reply(*route_->redirect, request, address_aimed_at(connection_->peer), connection_->listener->scheme());
+    reply_ = redirect_reply(*route_->redirect, request, address_aimed_at(connection_->peer),
+                            connection_->listener->scheme());
     return false;
   }
   if (route_->respond) {

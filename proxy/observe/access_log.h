@@ -29,12 +29,13 @@ class AccessLog {
 /// cannot be opened, std::invalid_argument when the text template is wrong.
 ///
 /// JSON: one object a line, always with the same fields in the same order, null where there is nothing to say; then
-/// `tlvs`, if the client's PROXY header had any of the named ones. Text: the template with each `${name}` replaced by
-/// that field and each `${tlv.NAME}` by that TLV, `-` where there is nothing to say; `$$` is a dollar sign.
-/// Whatever a peer sent, a line stays one line and a quoted value stays within its quotes.
+/// `tls`, if the client spoke TLS to us, and `tlvs`, if the client's PROXY header had any of the named ones. Text: the
+/// template with each `${name}` replaced by that field and each `${tlv.NAME}` by that TLV, `-` where there is nothing
+/// to say; `$$` is a dollar sign. Whatever a peer sent, a line stays one line and a quoted value stays within its
+/// quotes.
 std::unique_ptr<AccessLog> make_access_log(const conf::AccessLog& conf);
 
-/// The names of the fields: the JSON keys and the variables of a text template.
+/// The variables of a text template: the JSON keys, those in `tls` as `tls.version`.
 std::span<const std::string_view> access_log_variables();
 
 /// What is wrong with a text template, for a person; empty: nothing.

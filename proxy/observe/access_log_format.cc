@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, field_count> field_names = {
     "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
     "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason",   "tls_version", "tls_cipher",     "tls_sni",      "tls_alpn"};
+    "reason",   "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn"};
 constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
 
 void append_number(LineBuilder& out, std::uint64_t value) {
@@ -234,6 +234,17 @@ void append_json_tlvs(LineBuilder& out, const forwarding::PeerInfo& peer) {
   if (any) out += '}';
 }
 
+void append_json_tls(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) {
+  out += ",\"tls\":{";
+  for (std::size_t i = first_tls_field; i < field_count; ++i) {
+    out += i == first_tls_field ? "\"" : ",\"";
+    out += field_names[i].substr(field_names[i].find('.') + 1);
+    out += "\":";
+    write_field(JsonStyle{out}, static_cast<AccessField>(i), record, timestamp);
+  }
+  out += '}';
+}
+
 void append_text_tlv(LineBuilder& out, const forwarding::PeerInfo* peer, const proxy_protocol::TlvSelector& selector) {
   const auto value = peer != nullptr ? proxy_protocol::find_tlv(peer->tlvs, selector) : std::nullopt;
   if (!value) return TextStyle{out}.nothing();
@@ -256,11 +267,11 @@ std::span<const std::string_view> access_field_names() { return field_names; }
 void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) {
   static const std::array<std::string, field_count> keys = make_json_keys();
   const JsonStyle style{out};
-  const std::size_t shown = record.tls != nullptr ? field_count : first_tls_field;
-  for (std::size_t i = 0; i < shown; ++i) {
+  for (std::size_t i = 0; i < first_tls_field; ++i) {
     out += keys[i];
     write_field(style, static_cast<AccessField>(i), record, timestamp);
   }
+  if (record.tls != nullptr) append_json_tls(out, record, timestamp);
   if (record.peer != nullptr && !record.peer->tlvs.empty()) append_json_tlvs(out, *record.peer);
   out += "}\n";
 }

@@ -54,8 +54,9 @@ enum class AccessField : std::uint8_t {
 };
 std::span<const std::string_view> access_field_names();
 
-/// Appends `record` as one JSON object and a newline; without the `tls_` fields if there was no TLS. Behind the fields
-/// comes `tlvs`, if the connection has any of those that named_tlvs() lists: an object of their texts by name.
+/// Appends `record` as one JSON object and a newline. Behind the fields comes `tls`, if the client spoke TLS to us: an
+/// object of those of that name; then `tlvs`, if the connection has any of those that named_tlvs() lists: an object of
+/// their texts by name.
 void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp);
 
 /// A text template, taken apart once. Its variables are the fields, and `tlv.NAME` with a name that

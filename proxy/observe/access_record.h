@@ -17,7 +17,7 @@ struct AccessRecord {
   std::uint64_t request_id_high = 0, request_id_low = 0;  ///< 128 bits, printed as 32 hex digits
   const forwarding::ClientAddress* client = nullptr;
   const forwarding::PeerInfo* peer = nullptr;
-  const forwarding::TlsFacts* tls = nullptr;  ///< null: the client spoke no TLS to us
+  const forwarding::TlsFacts* tls = nullptr;                  ///< null: the client spoke no TLS to us
   std::string_view listener, route, service, node, endpoint;  ///< empty: did not come to it
   std::string_view method, host, target, protocol;            ///< protocol: HTTP/1.1
   std::string_view user_agent;

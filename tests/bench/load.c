@@ -7,11 +7,12 @@
 // session of the connection before, where there was one, and a connection that is not resumed is an error.
 // prints {"requests": N, "seconds": S, "p50": µs, "p99": µs} and ends with 1 on the first error.
 #define _GNU_SOURCE
+#include <openssl/ssl.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20 };
 
 struct connection {
   int fd;
-  SSL* ssl;  // null: plain
+  SSL* ssl;              // null: plain
   SSL_SESSION* session;  // for the next connection in its place
   bool established;
   bool in_body;

@@ -55,7 +55,7 @@ class AccessLog(ProxyTest):
         text = (pathlib.Path(__file__).resolve().parents[2] / "conf/README.md").read_text()
         section = text.split("## The access log\n")[1].split("\n## ")[0]
         rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
-        self.assertEqual(re.findall(r"`(\w+)`", " ".join(rows)), [*FIELDS, "tlvs"])
+        self.assertEqual(re.findall(r"`(\w+)`", " ".join(rows)), [*FIELDS, "tls", "tlvs"])
 
     def test_refused_requests_are_logged_with_their_failure(self):
         proxy = self.start(self.conf)

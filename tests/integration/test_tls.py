@@ -211,8 +211,8 @@ class Identity(TlsTest):
         self.assertEqual(told["X-Forwarded-Proto"], "https")
         self.assertEqual(told["X-Tls"], f"TLSv1.3 b.test http/1.1 {cipher}")
         record = proxy.wait_access()[0]
-        self.assertEqual([record["tls_" + name] for name in ("version", "sni", "alpn", "cipher")],
-                         ["TLSv1.3", "b.test", "http/1.1", cipher])  # fmt: skip
+        agreed = {"version": "TLSv1.3", "cipher": cipher, "sni": "b.test", "alpn": "http/1.1"}
+        self.assertEqual(record["tls"], agreed)
 
     def test_proxy_header_before_tls(self):
         proxy = self.serve(client_ip=BELIEVED)

@@ -107,7 +107,7 @@ TEST(Loader, ReportsTracking) {
       {"a node that has nobody to track",
        node_tracking("nodes: [{name: x, address: 10.9.0.1, endpoints: [10.0.0.1:80]}], endpoints: [10.0.0.2:80]",
                      "health: {}, nodes: [{name: a, address: 10.0.0.1}]"),
-       {"4:17: error: services[0].nodes[0]: \"x\" has no counterpart in the service \"other\", which is tracked"}},
+       {"4:19: error: services[0].nodes[0]: \"x\" has no counterpart in the service \"other\", which is tracked"}},
       {"nodes track a service without probes",
        node_tracking("nodes: [{name: a, address: 10.0.0.1}]", "nodes: [{name: a, address: 10.0.0.1}]"),
        {"3:48: error: services[0].node_health.track: the service \"other\" has no `health`: there is nothing to "

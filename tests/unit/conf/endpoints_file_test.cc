@@ -172,7 +172,7 @@ TEST(EndpointsFile, HasABoundedSize) {
   const std::string list = "endpoints: [10.0.0.1:80]\n#";
   const std::string largest = list + std::string(max_endpoints_file_octets - list.size() - 1, 'x') + "\n";
   const std::string problem =
-      ": the file is larger than 2 MiB (leave out what is the default anyway, indentation too, or make several "
+      ": the file is larger than 2MiB (leave out what is the default anyway, indentation too, or make several "
       "services "
       "of this one)";
   EXPECT_TRUE(parse(largest).file);

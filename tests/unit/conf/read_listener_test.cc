@@ -71,9 +71,6 @@ TEST(Loader, ReportsListeners) {
         "2:73: error: listeners[0].limits.max_fields: \"0\" is out of range",
         "2:89: error: listeners[0].limits.underscores: \"keep\" is not one of pass, drop, reject"}},
       {"an object with nothing below", with_listener("limits: , timeouts: ~"), {}},
-      {"TLS is for later",
-       with_listener("tls: {}"),
-       {"2:33: error: listeners[0].tls: \"tls\" is not supported in this version"}},
   };
   expect(cases);
 }

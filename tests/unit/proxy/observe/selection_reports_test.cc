@@ -67,10 +67,13 @@ TEST(SelectionText, SaysWhatBecomesOfRequests) {
   } rows[] = {
       {fit, "3 healthy", "service shop: requests go to healthy endpoints again"},
       {no_endpoint, "2 unhealthy, 1 draining",
-       "service shop: no endpoint may be chosen: requests get 503, TCP connections are refused (2 unhealthy, 1 draining)"},
-      {no_endpoint, "", "service shop: no endpoint may be chosen: requests get 503, TCP connections are refused (it has none)"},
+       "service shop: no endpoint may be chosen: requests get 503, TCP connections are refused (2 unhealthy, 1 "
+       "draining)"},
+      {no_endpoint, "",
+       "service shop: no endpoint may be chosen: requests get 503, TCP connections are refused (it has none)"},
       {no_local_endpoint, "3 healthy",
-       "service shop: no endpoint of this node may be chosen, and its policy is local: requests get 503, TCP connections are refused "
+       "service shop: no endpoint of this node may be chosen, and its policy is local: requests get 503, TCP "
+       "connections are refused "
        "(3 healthy)"},
       {unknown, "3 unknown",
        "service shop: panic: no endpoint is known to be healthy: requests go to those of which nothing is known "
