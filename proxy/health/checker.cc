@@ -73,7 +73,6 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
     SteadyClock::duration lost_before{};  // lost_ then
     std::size_t slot;
     bool running = false;
-    bool put_off = false;  // after a stall: not twice, lest it never begin
     bool gone = false;
     bool told = false;  // the verdict says what the last probe came to, and nothing else came since
   };
@@ -86,6 +85,7 @@ class HealthChecker::Impl : public std::enable_shared_from_this<Impl> {
   void on_time(SteadyClock::time_point planned);
   void take_answers();
   void come_due(std::size_t slot, bool stalled, std::vector<std::size_t>& put_off);
+  void resume(const std::vector<std::size_t>& put_off);
   void begin(std::shared_ptr<Watched> watched);
   void spawn(std::shared_ptr<Watched> watched);
   static Awaitable<void> run(Impl& self, std::shared_ptr<Watched> watched);
@@ -220,7 +220,7 @@ void HealthChecker::Impl::on_time(SteadyClock::time_point planned) {
     come_due(*slot, late > stall, put_off);
   }
   if (stopped_) return;
-  if (!put_off.empty()) spread(put_off);
+  resume(put_off);
   loop_.run_once(std::chrono::milliseconds(0));  // lets go what began
   arm();
 }
@@ -239,17 +239,30 @@ void HealthChecker::Impl::come_due(std::size_t slot, bool stalled, std::vector<s
     const auto deadline = watched->began + watched->target.health->timeout + (lost_ - watched->lost_before);
     if (deadline > looked_) return schedule_.set(slot, deadline);
     watched->connection.expire();
-  } else if (stalled && !watched->put_off) {
-    watched->put_off = true;
+  } else if (stalled) {
     put_off.push_back(slot);
   } else {
     begin(watched);
   }
 }
 
+/// After a stall: spread as at the start, but that what is to come before another look would count as late begins now.
+/// So a thread that is late each time gets on all the same, and never sends all at once.
+void HealthChecker::Impl::resume(const std::vector<std::size_t>& put_off) {
+  for (std::size_t i = 0; i < put_off.size(); ++i) {
+    const std::shared_ptr<Watched> watched = watched_[put_off[i]];
+    if (!watched || watched->running) continue;  // a callback took it away
+    const auto delay = spread_delay(i, put_off.size(), watched->target.health->interval);
+    if (delay < stall) {
+      begin(watched);
+    } else {
+      schedule_.set(put_off[i], looked_ + delay);
+    }
+  }
+}
+
 void HealthChecker::Impl::begin(std::shared_ptr<Watched> watched) {
   watched->running = true;
-  watched->put_off = false;
   watched->began = looked_;
   watched->lost_before = lost_;
   watched->connection.begin();

@@ -129,8 +129,8 @@ TEST(HealthCheckerStall, WhatIsOverdueIsSpread) {
     return after.size() >= many;
   }));
   std::ranges::sort(after);
-  // A millisecond for each before it, and none earlier.
-  for (std::size_t i = 0; i < many; ++i) EXPECT_GE(after[i] - over, i * 1ms) << i;
+  // A millisecond for each before it, but for the first 100 ms of them; also when more looks are late.
+  for (std::size_t i = 0; i < many; ++i) EXPECT_GE(after[i] - over + 100ms, i * 1ms) << i;
 }
 
 }  // namespace
