@@ -7,6 +7,7 @@ import re
 import resource
 import socket
 import tempfile
+import unittest
 
 from support import (
     HealthPort,
@@ -22,6 +23,7 @@ from support import (
     service,
     wait_until,
 )
+from support.waiting import SANITIZER
 
 README = pathlib.Path(__file__).resolve().parents[2] / "proxy" / "README.md"
 # Our own fault; and what is so only if everybody vanishes between two lines of code.
@@ -173,6 +175,7 @@ class OfChoosing(ReasonTest):
                                  failure_phase="pick", tries=0, endpoint=None)  # fmt: skip
                 app.release.set()
 
+    @unittest.skipIf(SANITIZER == "asan", "UBSan needs a descriptor itself to look at an object, and there is none left")
     def test_nothing_left_to_connect_with(self):
         proxy = self.serve(self.backend(), workers=1, listeners=[listener(routes=[
             {"match": {"path": "/fixed"}, "respond": {"body": "well"}}, {"service": "app"}])])  # fmt: skip
