@@ -2,9 +2,8 @@
 // recv and one send a request, bodies discarded in the kernel. It believes no response: the status must be 200 and the
 // length what the head says.
 //
-//   load PORT PATH CONNECTIONS SECONDS [close] [tls|resume]      to 127.0.0.1
-// close: a connection for each request. tls: over TLS 1.3, with a full handshake for each connection; resume: with the
-// session of the connection before, where there was one, and a connection that is not resumed is an error.
+//   load PORT PATH CONNECTIONS SECONDS [close] [tls]      to 127.0.0.1
+// close: a connection for each request. tls: over TLS 1.3, with a full handshake for each connection.
 // prints {"requests": N, "seconds": S, "p50": µs, "p99": µs} and ends with 1 on the first error.
 #define _GNU_SOURCE
 #include <openssl/ssl.h>
@@ -27,8 +26,7 @@ enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20 };
 
 struct connection {
   int fd;
-  SSL* ssl;              // null: plain
-  SSL_SESSION* session;  // for the next connection in its place
+  SSL* ssl;  // null: plain
   bool established;
   bool in_body;
   size_t have;  // octets of a head that is not yet complete
@@ -40,7 +38,7 @@ struct connection {
 static struct sockaddr_in target = {.sin_family = AF_INET};
 static char request[512];
 static size_t request_bytes;
-static bool close_each, stopping, resumes;
+static bool close_each, stopping;
 static SSL_CTX* tls;  // null: plain
 static int epoll_fd;
 static long outstanding, completed;
@@ -71,13 +69,6 @@ static void ask(struct connection* c) {
   ++outstanding;
 }
 
-static int keep_session(SSL* ssl, SSL_SESSION* session) {
-  struct connection* c = SSL_get_app_data(ssl);
-  if (c->session) SSL_SESSION_free(c->session);
-  c->session = session;
-  return 1;  // it is ours now
-}
-
 // False: the server has to say more first.
 static bool shake_hands(struct connection* c) {
   const int done = SSL_connect(c->ssl);
@@ -85,7 +76,6 @@ static bool shake_hands(struct connection* c) {
     if (SSL_get_error(c->ssl, done) != SSL_ERROR_WANT_READ) die("the TLS handshake failed");
     return false;
   }
-  if (c->session && !SSL_session_reused(c->ssl)) die("a session was not resumed");
   c->established = true;
   return true;
 }
@@ -117,8 +107,6 @@ static void open_connection(struct connection* c) {
   c->ssl = SSL_new(tls);
   c->established = false;
   SSL_set_fd(c->ssl, c->fd);
-  SSL_set_app_data(c->ssl, c);
-  if (resumes && c->session) SSL_set_session(c->ssl, c->session);
   shake_hands(c);
 }
 
@@ -201,10 +189,8 @@ static void on_readable(struct connection* c) {
 static void use_tls(void) {
   tls = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
-  SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_read_ahead(tls, 1);
   SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);  // not every peer says close_notify
-  if (resumes) SSL_CTX_sess_set_new_cb(tls, keep_session);
 }
 
 static void wait_some(int milliseconds) {
@@ -221,12 +207,11 @@ static long percentile(int percent) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close] [tls|resume]\n", argv[0]), 64;
+  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close] [tls]\n", argv[0]), 64;
   const int connections = atoi(argv[3]);
   for (int i = 5; i < argc; ++i) {
     if (!strcmp(argv[i], "close")) close_each = true;
-    if (!strcmp(argv[i], "resume")) resumes = true;
-    if (!tls && (resumes || !strcmp(argv[i], "tls"))) use_tls();
+    if (!strcmp(argv[i], "tls")) use_tls();
   }
   target.sin_port = htons((unsigned short)atoi(argv[1]));
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
