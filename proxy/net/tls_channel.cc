@@ -20,6 +20,8 @@ namespace {
 using boost::system::error_code;
 
 constexpr std::size_t record_size = SSL3_RT_MAX_PLAIN_LENGTH;  // RFC 8446 5.1
+// In one read, however small they are: a sender of records of an octet must not keep the loop from everybody else.
+constexpr unsigned records_per_read = 16;
 const error_code would_block = boost::asio::error::would_block;
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
@@ -57,7 +59,7 @@ ReadResult TlsChannel::read(std::size_t limit) {
   const std::size_t wanted = std::min(limit, scratch.size());
   std::size_t size = 0;
   error_code error;
-  while (size < wanted && !error) {
+  for (unsigned records = 0; records < records_per_read && size < wanted && !error; ++records) {
     ERR_clear_error();
     std::size_t got = 0;
     const int done = SSL_read_ex(ssl_.get(), scratch.data() + size, wanted - size, &got);

@@ -131,6 +131,22 @@ TEST_P(TlsVersions, AnEndIsToldFromACut) {
   }
 }
 
+TEST_P(TlsVersions, TinyRecordsDoNotKeepTheLoop) {
+  TlsPair pair(GetParam(), 64 * 1024);
+  const std::string octets = noise(60);
+  for (const char octet : octets) EXPECT_EQ(pair.client.write({&octet, 1}).size, 1u);
+  std::string received;
+  std::size_t most = 0;
+  run_until(pair.loop, [&] {
+    const std::string_view got = pair.server.read().octets;
+    most = std::max(most, got.size());
+    received += got;
+    return received.size() == octets.size();
+  });
+  EXPECT_EQ(received, octets);
+  EXPECT_LE(most, 16u);
+}
+
 TEST_P(TlsVersions, WhatWasPutBackIsReadAgainBeforeTheRest) {
   TlsPair pair(GetParam(), 64 * 1024);
   EXPECT_EQ(pair.client.write("head body").size, 9u);
