@@ -42,6 +42,28 @@ std::string_view field_that(bool (forwarding::Template::*uses)() const, const fo
   return std::ranges::any_of(propagate.forwarded.extensions, does) ? "forwarded" : "";
 }
 
+/// Why no connection of the listener can be what a route asks for; empty: one can.
+std::string why_impossible(const Listener& listener, const Match& match) {
+  using Of = ConnectionTrait::Of;
+  const bool verifies = listener.tls && listener.tls->asks_for_certificate();
+  for (const Condition& each : match.conditions) {
+    if (each.trait.of == Of::tlv) {
+      if (believes_proxy_header(listener.client_ip)) continue;
+      return "TLVs come with a PROXY header, and `client_ip.proxy_protocol` lets nobody send one";
+    }
+    if (each.trait.of == Of::alpn) {
+      if (!listener.tls || std::ranges::find(listener.tls->alpn, each.octets) != listener.tls->alpn.end()) continue;
+      return "`tls.alpn` of the listener has no " + quote(each.octets);
+    }
+    const bool asks_for_none = each.trait.of == Of::client_cert_verified && each.octets == "false";
+    if (asks_for_none && verifies && listener.tls->client_certificates->mode == ClientAuth::required) {
+      return "`tls.client_certificates` lets nobody in without a certificate";
+    }
+    if (!verifies && !asks_for_none) return "no certificate is asked for: see `tls.client_certificates`";
+  }
+  return {};
+}
+
 /// The whole check: one pass over each list, with the indices it needs.
 class ModelCheck {
  public:
@@ -175,20 +197,16 @@ void ModelCheck::check_shadowed(std::size_t listener) {
     std::string key = match.host + (match.path_type == PathType::exact ? " = " : " ^ ") + match.path;
     // A prefix is compared by path elements: /api and /api/ are the same one, / and none too.
     if (match.path_type == PathType::prefix && key.ends_with('/')) key.pop_back();
-    for (const TlvCondition& each : match.tlvs) {
-      key += " " + proxy_protocol::tlv_name(each.selector) + "=";
-      proxy_protocol::append_tlv_value(key, each.octets, each.selector);
-    }
+    key += describe(match.conditions);
     const auto [first, fresh] = seen.emplace(std::move(key), k);
-    if (!match.tlvs.empty() && !believes_proxy_header(draft_.model.listeners[listener].client_ip)) {
-      diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
-                           "TLVs come with a PROXY header, and `client_ip.proxy_protocol` lets nobody send one");
-      continue;
+    std::string why = why_impossible(draft_.model.listeners[listener], match);
+    if (why.empty() && !fresh) {
+      why = "the route in line " + std::to_string(sources[first->second].node->line) + " has the same host" +
+            (match.conditions.empty() ? " and path" : ", path and conditions");
     }
-    if (fresh) continue;
+    if (why.empty()) continue;
     diagnostics_.warning(*sources[k].node, route_path(listener, k, sources[k], {}), "this route can never match",
-                         "the route in line " + std::to_string(sources[first->second].node->line) +
-                             " has the same host" + (match.tlvs.empty() ? " and path" : ", path and TLVs"));
+                         std::move(why));
   }
 }
 

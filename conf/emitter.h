@@ -102,6 +102,8 @@ void write_service(Emitter& out, const Service& service);
 void write_nodes(Emitter& out, const std::vector<Node>& nodes);
 void write_endpoints(Emitter& out, const std::vector<Endpoint>& endpoints);
 void write_health(Emitter& out, std::string_view field, const Health& health);
+/// `sni`, `verify` and `ca`.
+void write_verification(Emitter& out, const BackendTls& tls);
 void write_propagate(Emitter& out, const forwarding::Propagate& propagate);
 void write_service_timeouts(Emitter& out, const ServiceTimeouts& timeouts);
 void write_retries(Emitter& out, const Retries& retries);

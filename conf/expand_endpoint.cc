@@ -43,9 +43,7 @@ void write_http_fields(Emitter& out, const Health& health) {
   }
   if (health.kind == ProbeKind::https) {
     out.open("tls");
-    out.text_if_any("sni", health.tls.sni);
-    out.choice("verify", health.tls.verify);
-    out.text_if_any("ca", health.tls.ca_file);
+    write_verification(out, health.tls);
     out.close();
   }
   out.flag("strict", health.strict);

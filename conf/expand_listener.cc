@@ -76,34 +76,65 @@ void write_tls(Emitter& out, const ListenerTls& tls) {
     out.item();
     out.text("certificate", files.certificate);
     out.text("key", files.key);
+    out.text_if_any("ocsp", files.ocsp);
     out.close();
   }
   out.close();
   out.choice("policy", tls.policy);
   out.list("alpn", tls.alpn);
   out.duration("handshake_timeout", tls.handshake_timeout);
-  out.close();
-}
-
-void write_tlv_conditions(Emitter& out, const std::vector<TlvCondition>& conditions) {
-  out.open("tlv");
-  for (const TlvCondition& each : conditions) {
-    std::string text;
-    proxy_protocol::append_tlv_value(text, each.octets, each.selector);
-    out.text(proxy_protocol::tlv_name(each.selector), text);
+  if (tls.client_certificates) {
+    out.open("client_certificates");
+    out.choice("mode", tls.client_certificates->mode);
+    out.text("ca", tls.client_certificates->ca_file);
+    out.text_if_any("crl", tls.client_certificates->crl_file);
+    out.number("depth", std::uint64_t{tls.client_certificates->depth});
+    out.close();
+  }
+  out.text_if_any("ticket_key_file", tls.ticket_key_file);
+  if (tls.hsts) {
+    out.open("hsts");
+    out.duration("max_age", tls.hsts->max_age);
+    out.flag("include_subdomains", tls.hsts->include_subdomains);
+    out.flag("preload", tls.hsts->preload);
+    out.close();
   }
   out.close();
 }
 
-void write_route(Emitter& out, const Route& route, const Model& model) {
+void write_conditions(Emitter& out, const std::vector<Condition>& conditions) {
+  using Of = ConnectionTrait::Of;
+  std::string_view open;
+  const auto in = [&](std::string_view object) {
+    if (object == open) return;
+    if (!open.empty()) out.close();
+    if (!object.empty()) out.open(object);
+    open = object;
+  };
+  for (const Condition& each : conditions) {  // sorted by what they are of
+    std::string text = each.octets;
+    if (each.trait.of == Of::tlv) {
+      in("tlv");
+      text.clear();
+      proxy_protocol::append_tlv_value(text, each.octets, each.trait.selector);
+      out.text(proxy_protocol::tlv_name(each.trait.selector), text);
+    } else {
+      in(each.trait.of == Of::alpn ? "" : "client_cert");
+      out.text(word_of(each.trait.of), text);
+    }
+  }
+  in("");
+}
+
+void write_route(Emitter& out, const Route& route, Protocol protocol, const Model& model) {
   out.item();
   out.text("name", route.name);
-  if (!route.match.host.empty() || !route.match.path.empty() || !route.match.tlvs.empty()) {
+  if (!route.match.host.empty() || !route.match.path.empty() || !route.match.conditions.empty()) {
     out.open("match");
-    out.text_if_any("host", route.match.host);
+    out.text_if_any(protocol == Protocol::tcp ? "sni" : "host", route.match.host);
     out.text_if_any("path", route.match.path);
     if (!route.match.path.empty()) out.choice("path_type", route.match.path_type);
-    if (!route.match.tlvs.empty()) write_tlv_conditions(out, route.match.tlvs);
+    write_conditions(out, route.match.conditions);
     out.close();
   }
   if (route.service) out.text("service", model.services[*route.service].name);
@@ -155,7 +186,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.duration("write", listener.timeouts.write);
   out.close();
   out.open("routes");
-  for (const Route& route : listener.routes) write_route(out, route, model);
+  for (const Route& route : listener.routes) write_route(out, route, listener.protocol, model);
   out.close();
   out.close();
 }

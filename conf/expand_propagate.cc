@@ -66,6 +66,7 @@ void write_propagate(Emitter& out, const forwarding::Propagate& propagate) {
   out.flag("x_forwarded_host", propagate.x_forwarded_host);
   out.flag("x_forwarded_port", propagate.x_forwarded_port);
   out.flag("x_real_ip", propagate.x_real_ip);
+  out.choice("x_forwarded_client_cert", propagate.x_forwarded_client_cert);
   out.flag("via", propagate.via);
   out.word("source_address", propagate.transparent_source ? "transparent" : "own");
   if (propagate.assertion) {

@@ -48,7 +48,26 @@ void write_circuit_breakers(Emitter& out, const CircuitBreakers& breakers) {
   out.close();
 }
 
+void write_service_tls(Emitter& out, const BackendTls& tls) {
+  out.open("tls");
+  write_verification(out, tls);
+  if (tls.client_certificate) {
+    out.open("client_certificate");
+    out.text("certificate", tls.client_certificate->certificate);
+    out.text("key", tls.client_certificate->key);
+    out.close();
+  }
+  if (!tls.alpn.empty()) out.list("alpn", tls.alpn);
+  out.close();
+}
+
 }  // namespace
+
+void write_verification(Emitter& out, const BackendTls& tls) {
+  out.text_if_any("sni", tls.sni);
+  out.choice("verify", tls.verify);
+  out.text_if_any("ca", tls.ca_file);
+}
 
 void write_service_timeouts(Emitter& out, const ServiceTimeouts& timeouts) {
   out.open("timeouts");
@@ -85,6 +104,7 @@ void write_service(Emitter& out, const Service& service) {
   out.number("port", service.port);
   write_nodes(out, service.nodes);
   write_endpoints(out, service.endpoints);
+  if (service.tls) write_service_tls(out, *service.tls);
   out.text_if_any("endpoints_file", service.endpoints_file);
   if (service.health) write_health(out, "health", *service.health);
   if (service.node_health) write_health(out, "node_health", *service.node_health);

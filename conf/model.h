@@ -95,19 +95,33 @@ struct FixedAnswer {
 
 enum class PathType : std::uint8_t { prefix, exact };
 
-/// A TLV that the connection's PROXY header must have, with exactly this value.
-struct TlvCondition {
-  proxy_protocol::TlvSelector selector;
-  std::string octets;
-  friend bool operator==(const TlvCondition&, const TlvCondition&) = default;
+/// What a route may ask of a connection: of its PROXY header, or of its own TLS.
+struct ConnectionTrait {
+  enum class Of : std::uint8_t {
+    tlv,                      ///< `selector`
+    alpn,                     ///< agreed on; or, of TLS that is passed through, among those offered
+    client_cert_verified,     ///< `true` or `false`
+    client_cert_subject,      ///< RFC 4514
+    client_cert_san,          ///< one of them, with its kind: `DNS:a.example`, `URI:spiffe://…`
+    client_cert_fingerprint,  ///< SHA-256, 64 lower-case hexadecimal digits
+  };
+  Of of = Of::tlv;
+  proxy_protocol::TlvSelector selector{};
+  friend auto operator<=>(const ConnectionTrait&, const ConnectionTrait&) = default;
+};
+struct Condition {
+  ConnectionTrait trait;
+  std::string octets;  ///< exactly
+  friend bool operator==(const Condition&, const Condition&) = default;
 };
 inline constexpr std::size_t max_tlv_conditions = 8;
+inline constexpr std::size_t max_conditions = max_tlv_conditions + 5;  ///< and one of each other trait
 
 struct Match {
-  std::string host;                       ///< lower case, no port; `*.suffix`; empty or `*`: any
-  std::string path;                       ///< empty: any
+  std::string host;  ///< lower case, no port; `*.suffix`; empty or `*`: any. With Protocol::tcp the name of the SNI
+  std::string path;  ///< empty: any
   PathType path_type = PathType::prefix;  ///< prefix by path element, as Kubernetes Ingress
-  std::vector<TlvCondition> tlvs;         ///< all of them; sorted, one for each selector, max_tlv_conditions at most
+  std::vector<Condition> conditions;      ///< all of them; sorted, one for each trait, max_conditions at most
 };
 
 /// Exactly one of service, redirect, respond.
@@ -128,7 +142,7 @@ struct Listener {
   std::string name;  ///< default: listener-N
   Address listen;
   unsigned unix_mode = 0660;           ///< permissions of a Unix socket
-  Protocol protocol = Protocol::http;  ///< tcp: octets go to and fro as they are; there is one route, to a service
+  Protocol protocol = Protocol::http;  ///< tcp: octets go to and fro as they are; all routes lead to services
   bool internal = false;               ///< for clients within the cluster: Service::internal_traffic_policy applies
   ClientIp client_ip;
   std::optional<ListenerTls> tls;  ///< nullopt: none is terminated
@@ -138,6 +152,8 @@ struct Listener {
 
   /// What its clients speak.
   std::string_view scheme() const { return tls ? "https" : "http"; }
+  /// Of a listener with Protocol::tcp and without `tls`: whether its routes need what a ClientHello says.
+  bool peeks() const;
 };
 
 // ---- process ----

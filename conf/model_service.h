@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conf/address.h"
+#include "conf/model_tls.h"
 #include "protocol/forwarding/propagate.h"
 
 #include <chrono>
@@ -40,14 +41,6 @@ struct SessionAffinity {
 enum class ProbeKind : std::uint8_t { http, https, tcp, grpc, track };
 enum class ProxyOnProbe : std::uint8_t { off, v1, v2 };
 
-enum class TlsVerify : std::uint8_t { full, ca, none };
-/// TLS towards a backend.
-struct BackendTls {
-  std::string sni;                     ///< default: the probe's `host` if that is a name
-  TlsVerify verify = TlsVerify::full;  ///< ca: the chain, not the name
-  std::string ca_file;                 ///< PEM; empty: the system's
-};
-
 struct StatusRange {
   std::uint16_t first = 200, last = 299;
   friend bool operator==(const StatusRange&, const StatusRange&) = default;
@@ -64,7 +57,7 @@ struct Health {
   std::string expect_body;            ///< RE2; it must be found in the first 64 KiB; empty: any body
   std::string grpc_service;           ///< of grpc.health.v1; empty: the server as a whole
   std::string track;                  ///< the service whose verdicts are taken, for ProbeKind::track
-  BackendTls tls;                     ///< of https
+  BackendTls tls;                     ///< of https; default: the service's
   std::optional<std::uint16_t> port;  ///< default: the serving port
   Milliseconds interval{5000}, timeout{1000};
   Milliseconds fast_interval{1000};  ///< while an outcome differs from the state, and once after the state changed
@@ -99,6 +92,7 @@ struct DnsName {
 struct Endpoint {
   Address address;             ///< not set where there is a name
   std::optional<DnsName> dns;  ///< one endpoint for each address that is found
+  std::string host_name;       ///< of each of these: what was looked up
   std::string name;            ///< default: the address as written
   std::uint32_t weight = 1;    ///< 0: gets no traffic
   unsigned priority = 0;       ///< those of a greater number serve only while none of a smaller one can
@@ -166,6 +160,7 @@ struct Service {
   std::optional<std::uint16_t> port;
   std::vector<Node> nodes;
   std::vector<Endpoint> endpoints;
+  std::optional<BackendTls> tls;      ///< nullopt: its endpoints speak none
   std::string endpoints_file;         ///< absolute; more nodes and endpoints, followed as it changes; empty: none
   std::optional<Health> health;       ///< of each endpoint or, without node_health, node; none: it counts as healthy
   std::optional<Health> node_health;  ///< of each node, beside what `health` says of where it serves

@@ -47,6 +47,9 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
 void read_client_ip(Context& context, const YamlNode& node, const Path& path, ClientIp& client_ip,
                     ListenerSource& source);
 void read_listener_tls(ObjectReader& listener, Protocol protocol, std::optional<ListenerTls>& tls);
+void read_service_tls(ObjectReader& service, std::optional<BackendTls>& tls);
+/// `sni`, `verify` and `ca`, of a service or a probe.
+void read_verification(ObjectReader& reader, BackendTls& tls);
 /// A preset and where its party is.
 struct Behind {
   const Preset* preset = nullptr;  ///< null: no `behind`
@@ -56,7 +59,11 @@ struct Behind {
 Behind read_behind(ObjectReader& client_ip);
 /// Adds the preset's rule unless the file has rules. False: none was added.
 bool fill_proxy_protocol(ObjectReader& reader, const Behind& behind, ClientIp& client_ip);
-void read_route(Context& context, const YamlNode& node, const Path& path, Route& route, RouteSource& source);
+void read_route(Context& context, const YamlNode& node, const Path& path, Protocol protocol, Route& route,
+                RouteSource& source);
+void read_match(ObjectReader& route, Protocol protocol, Match& match);
+/// What it asks of connections, for names and messages: ` aws_vpce_id=vpce-123`, ` client_cert.subject=CN=a`.
+std::string describe(const std::vector<Condition>& conditions);
 
 void read_service(Context& context, const YamlNode& node, const Path& path, Service& service, ServiceSource& source);
 void read_nodes(ObjectReader& reader, std::vector<Node>& nodes);
@@ -76,7 +83,8 @@ void check_sources(ObjectReader& reader, const std::vector<Node>& nodes, const s
                    const Service& service);
 /// What the parts of one service say of each other.
 void check_service(ObjectReader& reader, const Service& service);
-void read_health(Context& context, const YamlNode& node, const Path& path, Health& health);
+/// `tls`: the service's, which is the default of a probe's; null: there is none.
+void read_health(Context& context, const YamlNode& node, const Path& path, const BackendTls* tls, Health& health);
 void read_assertion(ObjectReader& propagate, std::optional<forwarding::AssertionOptions>& assertion);
 void read_assertion_trust(ObjectReader& client_ip, std::optional<AssertionTrust>& assertion);
 /// Model::assertion_key_files, and who uses which.

@@ -82,12 +82,8 @@ void read_expect(ObjectReader& health, Health& out) {
 void read_tls(ObjectReader& health, BackendTls& tls) {
   health.object("tls", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(health.context(), node, path, schema::health_tls);
-    if (reader.read("sni", tls.sni) && !is_host_name(tls.sni)) {
-      reader.error("sni", quote(tls.sni) + " is not a host name", "like backend.example.com");
-    }
-    reader.read("verify", tls.verify);
-    if (!reader.read("ca", tls.ca_file)) return;
-    if (tls.verify == TlsVerify::none) reader.warning("ca", "has no effect with `verify: none`");
+    tls = {};
+    read_verification(reader, tls);
   });
 }
 
@@ -117,7 +113,7 @@ void check_kind(ObjectReader& reader, ProbeKind kind) {
 
 }  // namespace
 
-void read_health(Context& context, const YamlNode& node, const Path& path, Health& health) {
+void read_health(Context& context, const YamlNode& node, const Path& path, const BackendTls* tls, Health& health) {
   ObjectReader reader(context, node, path, schema::health);
   read_kind(reader, health);
   if (reader.read("host", health.host) && !is_authority(health.host)) {
@@ -125,7 +121,13 @@ void read_health(Context& context, const YamlNode& node, const Path& path, Healt
   }
   read_headers(reader, health.headers);
   read_expect(reader, health);
+  if (tls != nullptr) health.tls = *tls;
+  health.tls.alpn.clear();  // a probe speaks HTTP/1.1
   read_tls(reader, health.tls);
+  if (tls != nullptr && health.kind == ProbeKind::http && !health.port) {
+    reader.warning("http", "the endpoints speak TLS (`tls` of the service), and this probe does not",
+                   "`https: PATH`, or `port` for another one");
+  }
   reader.read("port", health.port);
   reader.read("interval", health.interval);
   if (!reader.read("fast_interval", health.fast_interval)) {

@@ -194,13 +194,13 @@ void read_client_ip(Context& context, const YamlNode& node, const Path& path, Cl
 namespace {
 
 /// What only requests have.
-void check_tcp(ObjectReader& reader) {
-  if (reader.has("routes")) {
-    reader.error("routes", "a connection of `protocol: tcp` has no request that could be matched",
-                 "write `service: NAME` instead");
-  }
-  if (reader.has("timeouts")) {
-    reader.warning("timeouts", "has no effect with `protocol: tcp`", "`timeouts: { connect, idle }` of the service");
+void check_tcp(ObjectReader& reader, const Listener& listener) {
+  for (const Field& field : schema::listener_timeouts.fields) {
+    const YamlNode* timeouts = reader.value("timeouts");
+    if (timeouts == nullptr || timeouts->find(field.name) == nullptr) continue;
+    if (field.name == "header" && listener.peeks()) continue;  // of the ClientHello
+    reader.warning("timeouts", quote(field.name) + " has no effect with `protocol: tcp`",
+                   "`timeouts: { connect, idle }` of the service");
   }
   const YamlNode* client_ip = reader.value("client_ip");
   if (client_ip == nullptr) return;
@@ -232,7 +232,8 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
   read_limits(reader, listener.limits);
   read_timeouts(reader, listener.timeouts);
   reader.each("routes", [&](const YamlNode& item, const Path& item_path, std::size_t) {
-    read_route(context, item, item_path, listener.routes.emplace_back(), source.routes.emplace_back());
+    read_route(context, item, item_path, listener.protocol, listener.routes.emplace_back(),
+               source.routes.emplace_back());
   });
   if (reader.has("routes") && reader.value("routes")->items.empty() &&
       reader.value("routes")->kind == YamlNode::Kind::sequence) {
@@ -243,7 +244,7 @@ void read_listener(Context& context, const YamlNode& node, const Path& path, Lis
     listener.routes.emplace_back().name = "default";
     source.routes.push_back(std::move(at_listener));
   }
-  if (listener.protocol == Protocol::tcp) check_tcp(reader);
+  if (listener.protocol == Protocol::tcp) check_tcp(reader, listener);
 }
 
 }  // namespace telltale::conf

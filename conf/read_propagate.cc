@@ -128,6 +128,7 @@ void read_propagate(Context& context, const YamlNode& node, const Path& path, fo
   reader.read("x_forwarded_host", propagate.x_forwarded_host);
   reader.read("x_forwarded_port", propagate.x_forwarded_port);
   reader.read("x_real_ip", propagate.x_real_ip);
+  reader.read("x_forwarded_client_cert", propagate.x_forwarded_client_cert);
   reader.read("via", propagate.via);
   std::string source;
   if (reader.read("source_address", source)) propagate.transparent_source = source == "transparent";

@@ -34,11 +34,12 @@ void read_service(Context& context, const YamlNode& node, const Path& path, Serv
   read_nodes(reader, service.nodes);
   read_endpoints(reader, service.endpoints);
   read_endpoints_file(reader, service.endpoints_file);
+  read_service_tls(reader, service.tls);
   reader.object("health", [&](const YamlNode& value, const Path& at) {
-    read_health(context, value, at, service.health.emplace());
+    read_health(context, value, at, service.tls ? &*service.tls : nullptr, service.health.emplace());
   });
   reader.object("node_health", [&](const YamlNode& value, const Path& at) {
-    read_health(context, value, at, service.node_health.emplace());
+    read_health(context, value, at, nullptr, service.node_health.emplace());
   });
   if (reader.read("health_check_node_port", service.health_check_node_port)) {
     source.health_check_node_port = reader.value("health_check_node_port");

@@ -61,9 +61,9 @@ struct Object {
 namespace schema {
 extern const Object root, admin, log, access_log, drain, dns;
 extern const Object listener, client_ip, assertion_trust, proxy_protocol_rule, listener_limits, listener_timeouts;
-extern const Object listener_tls, certificate;
-extern const Object route, match, redirect, respond;
-extern const Object service, node, endpoint, balance, session_affinity;
+extern const Object listener_tls, certificate, client_certificates, hsts;
+extern const Object route, match, client_cert_match, redirect, respond;
+extern const Object service, service_tls, client_certificate, node, endpoint, balance, session_affinity;
 extern const Object health, health_expect, health_tls, ejection;
 extern const Object propagate, forwarded, assertion;
 extern const Object service_timeouts, retries, circuit_breakers, pool;
@@ -78,7 +78,7 @@ inline constexpr std::string_view assertion_tlv_words =
     "off|0xE0|0xE1|0xE2|0xE3|0xE4|0xE5|0xE6|0xE7|0xE8|0xE9|0xEA|0xEB|0xEC|0xED|0xEE|0xEF";
 
 /// Most fields that any object has.
-inline constexpr std::size_t max_fields = 20;
+inline constexpr std::size_t max_fields = 24;
 
 const Field* find_field(const Object& object, std::string_view name);
 

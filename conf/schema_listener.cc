@@ -224,6 +224,31 @@ constexpr Field match_fields[] = {
          "TLVs that the PROXY header of the connection must have, each with exactly this value: "
          "`aws_vpce_id: vpce-0123`. Such routes are tried before one with the same host and path and none, those "
          "with more of them first."},
+    {.name = "sni",
+     .type = Type::text,
+     .meaning =
+         "With `protocol: tcp`: the name that a client asks for by TLS, exact or `*.suffix`. Without `tls` at the "
+         "listener its ClientHello is looked at, within `timeouts.header`, and passed on as it came."},
+    {.name = "alpn",
+     .type = Type::text,
+     .meaning =
+         "With `protocol: tcp`: a protocol that the client agreed on or, where its TLS is passed on, offers: `h2`."},
+    {.name = "client_cert",
+     .type = Type::object,
+     .object = &schema::client_cert_match,
+     .meaning = "What the certificate of the client must be: see `tls.client_certificates`. Weighed as `tlv` is."},
+};
+constexpr Field client_cert_match_fields[] = {
+    {.name = "verified",
+     .type = Type::word,
+     .words = "true|false",
+     .meaning = "Whether there must be one. `false`: there must be none."},
+    {.name = "subject", .type = Type::text, .meaning = "The whole of it, as RFC 4514 writes it: `CN=shop,O=Example`."},
+    {.name = "san",
+     .type = Type::text,
+     .meaning = "One of its alternative names, with its kind: `DNS:a.example`, `URI:spiffe://a/b`, `IP:192.0.2.1`, "
+                "`email:a@b.example`."},
+    {.name = "fingerprint", .type = Type::text, .meaning = "SHA-256 of it, in hexadecimal, with or without colons."},
 };
 constexpr Field redirect_fields[] = {
     {.name = "scheme", .type = Type::word, .words = "http|https", .meaning = "Default: as requested."},
@@ -318,6 +343,8 @@ constinit const Object listener_timeouts = {"listeners[].timeouts", "Timeouts of
                                             listener_timeouts_fields};
 constinit const Object route = {"listeners[].routes[]", "A route", route_fields, "service|redirect|respond"};
 constinit const Object match = {"listeners[].routes[].match", "What a route matches", match_fields};
+constinit const Object client_cert_match = {"listeners[].routes[].match.client_cert", "A client's certificate",
+                                            client_cert_match_fields};
 constinit const Object redirect = {"listeners[].routes[].redirect", "A redirect", redirect_fields};
 constinit const Object respond = {"listeners[].routes[].respond", "A fixed answer", respond_fields};
 }  // namespace schema

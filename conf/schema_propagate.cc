@@ -72,6 +72,14 @@ constexpr Field propagate_fields[] = {
      .fallback = "false",
      .meaning = "The port the client aimed at."},
     {.name = "x_real_ip", .type = Type::boolean, .fallback = "false", .meaning = "The client's address alone."},
+    {.name = "x_forwarded_client_cert",
+     .type = Type::word,
+     .words = "off|append|replace",
+     .fallback = "off",
+     .meaning =
+         "The certificate that the client proved to us, as Envoy writes it: "
+         "`Hash=…;Subject=\"…\";URI=…;DNS=…`. `replace`: that one alone. `append`: behind what a trusted hop sent. "
+         "`off`: none leaves."},
     {.name = "via", .type = Type::boolean, .fallback = "true", .meaning = "`Via: 1.1 telltale`."},
     {.name = "source_address",
      .type = Type::word,

@@ -246,7 +246,7 @@ std::string describe_type(const Field& field) {
 }
 
 bool is_planned(std::string_view field) {
-  static constexpr std::array<std::string_view, 7> planned = {"tls",     "preset",    "presets", "rate_limit",
+  static constexpr std::array<std::string_view, 6> planned = {"preset",  "presets",   "rate_limit",
                                                               "filters", "discovery", "tracing"};
   return std::ranges::find(planned, field) != planned.end();
 }

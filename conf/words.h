@@ -34,6 +34,11 @@ template <>
 struct Words<Protocol> {
   static constexpr std::array<std::string_view, 2> list = {"http", "tcp"};
 };
+/// In a route's match; those of a certificate in its `client_cert`.
+template <>
+struct Words<ConnectionTrait::Of> {
+  static constexpr std::array<std::string_view, 6> list = {"tlv", "alpn", "verified", "subject", "san", "fingerprint"};
+};
 template <>
 struct Words<PathType> {
   static constexpr std::array<std::string_view, 2> list = {"prefix", "exact"};
@@ -53,6 +58,10 @@ struct Words<HashOn> {
 template <>
 struct Words<TlsPolicy> {
   static constexpr std::array<std::string_view, 2> list = {"intermediate", "modern"};
+};
+template <>
+struct Words<ClientAuth> {
+  static constexpr std::array<std::string_view, 3> list = {"off", "optional", "required"};
 };
 template <>
 struct Words<TlsVerify> {

@@ -79,6 +79,9 @@ struct Propagate {
   ForwardedOptions forwarded;
   bool x_forwarded_proto = false, x_forwarded_host = false, x_forwarded_port = false;
   bool x_real_ip = false;
+  /// off: none leaves. replace: one element for the certificate that the client proved to us. append: behind those that
+  /// a trusted hop sent.
+  ListMode x_forwarded_client_cert = ListMode::off;
   bool via = true;  ///< `Via: 1.1 telltale`, RFC 9110 7.6.3
   bool proxy_protocol = false;
   proxy_protocol::Version proxy_version = proxy_protocol::Version::v2;

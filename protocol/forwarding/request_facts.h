@@ -1,19 +1,38 @@
 #pragma once
 
 #include "protocol/forwarding/client_address.h"
+#include "protocol/tls/alpn.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace telltale::forwarding {
 
 struct ObfuscationKey;
 
-/// What the client's own TLS connection to us said. Not to be mixed up with what a PROXY header reported of another
+/// A certificate that a client proved to have, and that was verified; what it says, as text without control characters.
+struct ClientCertificate {
+  std::string subject, issuer;  ///< RFC 4514
+  std::string common_name;      ///< of the subject; empty: it has none
+  std::string serial;           ///< hexadecimal digits, upper case
+  std::string fingerprint;      ///< SHA-256, 64 lower-case hexadecimal digits
+  std::vector<std::string>
+      sans;         ///< with their kinds: `DNS:a.example`, `URI:spiffe://a/b`, `IP:192.0.2.1`, `email:a@b.example`
+  std::string der;  ///< itself
+};
+
+/// What the client's own TLS connection said. Not to be mixed up with what a PROXY header reported of another
 /// party's (the ssl TLVs): that is for the TLV variables. Empty: it did not say.
 struct TlsFacts {
   std::string_view sni, version, cipher, alpn;
-  std::string_view client_cert_subject;  ///< of a certificate that was verified
+  /// Of the certificate that we showed, as PROXY's SSL TLV names them (2.2.6): `RSA2048`, `EC256`; `SHA256`.
+  std::string_view key_algorithm, signature_algorithm;
+  const ClientCertificate* client_cert = nullptr;  ///< null: the client proved to have none
+  /// False: it is passed through as it came, and only `sni` and what is offered are known.
+  bool terminated = true;
+  tls::AlpnProtocols offered_alpn;
 };
 
 /// What the builders need of one request besides its fields. Views: valid while the request is.

@@ -14,10 +14,30 @@ using enum TemplateVariable;
 
 // In the order of TemplateVariable, from its second value on.
 constexpr auto names = std::to_array<std::string_view>({
-    "client.address",      "client.port",      "client.provenance",       "peer.address", "peer.port",
-    "destination.address", "destination.port", "listener.name",           "tls.sni",      "tls.version",
-    "tls.cipher",          "tls.alpn",         "tls.client_cert.subject", "request.id",   "request.method",
-    "request.scheme",      "request.host",     "request.authority",       "request.path",
+    "client.address",
+    "client.port",
+    "client.provenance",
+    "peer.address",
+    "peer.port",
+    "destination.address",
+    "destination.port",
+    "listener.name",
+    "tls.sni",
+    "tls.version",
+    "tls.cipher",
+    "tls.alpn",
+    "tls.client_cert.verified",
+    "tls.client_cert.subject",
+    "tls.client_cert.issuer",
+    "tls.client_cert.serial",
+    "tls.client_cert.sans",
+    "tls.client_cert.fingerprint",
+    "request.id",
+    "request.method",
+    "request.scheme",
+    "request.host",
+    "request.authority",
+    "request.path",
 });
 static_assert(names.size() + 1 == static_cast<std::size_t>(tlv));
 static_assert(names[static_cast<std::size_t>(request_path) - 1] == "request.path");
@@ -59,6 +79,29 @@ void append_request_id(std::string& out, const RequestFacts& facts) {
   append_hex(out, facts.id_low);
 }
 
+void append_client_cert(std::string& out, TemplateVariable variable, const ClientCertificate& certificate) {
+  switch (variable) {
+    case tls_client_cert_subject:
+      out += certificate.subject;
+      return;
+    case tls_client_cert_issuer:
+      out += certificate.issuer;
+      return;
+    case tls_client_cert_serial:
+      out += certificate.serial;
+      return;
+    case tls_client_cert_fingerprint:
+      out += certificate.fingerprint;
+      return;
+    default:
+      for (const std::string& san : certificate.sans) {
+        if (&san != &certificate.sans.front()) out += ", ";
+        out += san;
+      }
+      return;
+  }
+}
+
 void append_tls(std::string& out, TemplateVariable variable, const TlsFacts& tls) {
   switch (variable) {
     case tls_sni:
@@ -73,8 +116,11 @@ void append_tls(std::string& out, TemplateVariable variable, const TlsFacts& tls
     case tls_alpn:
       out += tls.alpn;
       return;
+    case tls_client_cert_verified:
+      out += tls.client_cert != nullptr ? "true" : "false";
+      return;
     default:
-      out += tls.client_cert_subject;
+      if (tls.client_cert != nullptr) append_client_cert(out, variable, *tls.client_cert);
       return;
   }
 }
@@ -107,7 +153,12 @@ void append_variable(std::string& out, TemplateVariable variable, const proxy_pr
     case tls_version:
     case tls_cipher:
     case tls_alpn:
+    case tls_client_cert_verified:
     case tls_client_cert_subject:
+    case tls_client_cert_issuer:
+    case tls_client_cert_serial:
+    case tls_client_cert_sans:
+    case tls_client_cert_fingerprint:
       if (facts.tls != nullptr) append_tls(out, variable, *facts.tls);
       return;
     case request_id:
@@ -189,7 +240,7 @@ bool Template::uses_tlvs() const {
 
 bool Template::uses_tls() const {
   return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
-    return piece.variable >= tls_sni && piece.variable <= tls_client_cert_subject;
+    return piece.variable >= tls_sni && piece.variable <= tls_client_cert_fingerprint;
   });
 }
 

@@ -27,7 +27,12 @@ enum class TemplateVariable : std::uint8_t {
   tls_version,
   tls_cipher,
   tls_alpn,
+  tls_client_cert_verified,  ///< `true`, or `false` when there was none
   tls_client_cert_subject,
+  tls_client_cert_issuer,
+  tls_client_cert_serial,
+  tls_client_cert_sans,  ///< with `, ` between them
+  tls_client_cert_fingerprint,
   request_id,
   request_method,
   request_scheme,

@@ -42,11 +42,6 @@ Connection::~Connection() {
   if (--table_.size_ == 0 && table_.on_empty_) table_.on_empty_();
 }
 
-void Connection::use_tls(const forwarding::TlsFacts& facts) {
-  tls_ = std::make_unique<forwarding::TlsFacts>(facts);
-  context_.tls = tls_.get();
-}
-
 bool Connection::count_client() {
   const std::size_t limit = context_.listener->limits.max_connections_per_client;
   if (limit == 0 || !context_.peer.hop()) return true;

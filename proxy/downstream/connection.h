@@ -57,9 +57,6 @@ class Connection {
   WorkerContext& worker() { return table_.worker_; }
   bool closes_when_idle() const { return table_.closes_idle_; }
 
-  /// What the client agreed on with us; views of what its stream keeps.
-  void use_tls(const forwarding::TlsFacts& facts);
-
   /// Counts this connection to its client, as the PROXY phase found it. False: the client has too many.
   bool count_client();
 
@@ -73,7 +70,6 @@ class Connection {
   ConnectionTable& table_;
   ConnectionContext context_;
   Stream stream_;
-  std::unique_ptr<forwarding::TlsFacts> tls_;  // null: none
   Connection* shorter_idle_ = nullptr;
   Connection* longer_idle_ = nullptr;
   bool idle_ = false;

@@ -351,7 +351,7 @@ forwarding::RequestFacts TcpSession::facts() const {
           .id_low = id_.low,
           .connection_number = context.number,
           .obfuscation_key = &worker_.obfuscation_key,
-          .tls = context.tls};
+          .tls = context.tls.get()};
 }
 
 void TcpSession::record() const {
@@ -363,7 +363,7 @@ void TcpSession::record() const {
   record.request_id_low = id_.low;
   record.client = &resolved_;
   record.peer = &context.peer;
-  record.tls = context.tls;
+  record.tls = context.tls.get();
   record.listener = context.listener->name;
   record.route = route_.name;
   record.service = service_.conf().name;

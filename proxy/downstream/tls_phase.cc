@@ -11,8 +11,10 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -55,17 +57,25 @@ Awaitable<error_code> shake_hands(Stream& stream) {
   }
 }
 
-/// Views of what the connection's SSL keeps.
-forwarding::TlsFacts describe(const SSL* ssl) {
+/// With what its views look into: what is told of a connection may be asked for when it is gone.
+struct OwnedFacts {
   forwarding::TlsFacts facts;
-  if (const char* sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.sni = sni;
-  facts.version = SSL_get_version(ssl);
-  facts.cipher = SSL_get_cipher_name(ssl);
+  std::string sni, alpn;
+};
+
+std::shared_ptr<const forwarding::TlsFacts> describe(const SSL* ssl) {
+  auto owned = std::make_shared<OwnedFacts>();
+  if (const char* sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) owned->sni = sni;
   const unsigned char* alpn = nullptr;
   unsigned alpn_size = 0;
   SSL_get0_alpn_selected(ssl, &alpn, &alpn_size);
-  facts.alpn = {reinterpret_cast<const char*>(alpn), alpn_size};
-  return facts;
+  owned->alpn.assign(reinterpret_cast<const char*>(alpn), alpn_size);
+  owned->facts.sni = owned->sni;
+  owned->facts.alpn = owned->alpn;
+  owned->facts.version = SSL_get_version(ssl);  // static
+  owned->facts.cipher = SSL_get_cipher_name(ssl);
+  const auto* facts = &owned->facts;
+  return {std::move(owned), facts};
 }
 
 /// At level debug: scanners, and clients that do not like the certificate, come by the thousand.
@@ -120,7 +130,7 @@ Awaitable<bool> accept_tls(Connection& connection) {
   }
   context.metrics->tls_handshakes.add();
   if (SSL_session_reused(stream.tls()->ssl()) == 1) context.metrics->tls_resumed.add();
-  connection.use_tls(describe(stream.tls()->ssl()));
+  context.tls = describe(stream.tls()->ssl());
   co_return true;
 }
 

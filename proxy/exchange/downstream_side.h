@@ -23,7 +23,7 @@ struct ConnectionContext {
   ListenerMetrics* metrics = nullptr;
   std::atomic<std::size_t>* listener_connections = nullptr;  ///< of this listener, in all workers
   forwarding::PeerInfo peer;
-  const forwarding::TlsFacts* tls = nullptr;  ///< null: the client spoke no TLS to us
+  std::shared_ptr<const forwarding::TlsFacts> tls;  ///< null: the client speaks no TLS
   std::uint64_t number = 0;  ///< no other connection of this process has it, with overwhelming probability
 };
 

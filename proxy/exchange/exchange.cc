@@ -106,7 +106,7 @@ forwarding::RequestFacts Exchange::facts() const {
           .id_low = id_.low,
           .connection_number = connection_->number,
           .obfuscation_key = &worker_.obfuscation_key,
-          .tls = connection_->tls,
+          .tls = connection_->tls.get(),
           .assertion = assertion_};
 }
 
@@ -131,8 +131,8 @@ bool Exchange::decide() {
 
 bool Exchange::find_service() {
   const auto& request = client_->request();
-  route_ = connection_->snapshot->routes[connection_->listener_index]->match(request.host(), request.path(),
-                                                                             connection_->peer.tlvs);
+  route_ = connection_->snapshot->routes[connection_->listener_index]->match(
+      request.host(), request.path(), {connection_->peer.tlvs, connection_->tls.get()});
   if (route_ == nullptr) {
     fail(Side::proxy, Phase::routing, {});
     reply_ = error_reply(404, "no route for this host and path");

@@ -26,6 +26,7 @@ void Exchange::record_for_explain() {
   record.connection_number = connection_->number;
   record.obfuscation_key = &worker_.obfuscation_key;
   record.take_peer(connection_->peer);
+  record.tls = connection_->tls;
   record.endpoint.clear();
   if (endpoint_ != nullptr) record.endpoint = endpoint_->endpoint->address_text;
   record.status = status_;
@@ -41,7 +42,7 @@ void Exchange::write_record() {
   record.request_id_low = id_.low;
   record.client = &resolved_;
   record.peer = &connection_->peer;
-  record.tls = connection_->tls;
+  record.tls = connection_->tls.get();
   record.listener = connection_->listener->name;
   if (route_ != nullptr) record.route = route_->name;
   if (service_ != nullptr) record.service = service_->conf().name;

@@ -2,6 +2,7 @@
 
 #include "protocol/forwarding/client_address.h"
 #include "protocol/forwarding/obfuscation.h"
+#include "protocol/forwarding/request_facts.h"
 #include "protocol/http1/head.h"
 #include "proxy/exchange/failure.h"
 #include "proxy/exchange/snapshot.h"
@@ -35,6 +36,7 @@ class RecordedRequest {
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t listener_index = 0;
   forwarding::PeerInfo peer;
+  std::shared_ptr<const forwarding::TlsFacts> tls;           ///< null: the client spoke none
   std::optional<net::IpPort> asserted;                       ///< the client, when a signed assertion was believed
   std::vector<forwarding::RejectReason> assertion_refusals;  ///< why one was not, in a header and then in a TLV
   std::uint64_t connection_number = 0;

@@ -9,6 +9,7 @@
 #include "proxy/observe/log_rate.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/observe/source_counts.h"
+#include "proxy/tls/handshake_budget.h"
 #include "proxy/upstream/local_service.h"
 
 #include <array>
@@ -18,6 +19,7 @@
 
 namespace telltale::proxy {
 
+class ClientContext;
 class ServerContexts;
 
 /// What one worker owns and its exchanges use. Everything here belongs to the worker's thread; nothing is locked.
@@ -27,6 +29,8 @@ struct WorkerContext {
   std::vector<std::unique_ptr<LocalService>> services;        ///< by Service::index()
   std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
   std::vector<std::shared_ptr<ServerContexts>> tls;           ///< by listener; null: it terminates none
+  std::vector<std::shared_ptr<ClientContext>> backend_tls;    ///< by service; null: it speaks none
+  HandshakeBudget handshakes;
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;  ///< null: off
   std::vector<SourceCounts> sources;      ///< by listener

@@ -217,7 +217,7 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
     explain_reply(error_reply(400), refused.message(), out);
     return;
   }
-  const conf::Route* route = input.routes.match(request.host(), request.path(), input.peer.tlvs);
+  const conf::Route* route = input.routes.match(request.host(), request.path(), {input.peer.tlvs, input.tls});
   if (!explain_route(input, route, out)) return;
 
   const conf::Service& service = input.model.services[*route->service];
@@ -232,7 +232,8 @@ void explain_request(const ExplainedRequest& input, Explanation& out) {
                                        .id_high = input.id_high,
                                        .id_low = input.id_low,
                                        .connection_number = input.connection_number,
-                                       .obfuscation_key = &input.obfuscation_key};
+                                       .obfuscation_key = &input.obfuscation_key,
+                                       .tls = input.tls};
   explain_removed(input, client, service.propagate, out);
   explain_backends(service, out);
   explain_told(input, facts, service, out);

@@ -19,9 +19,10 @@ namespace telltale::proxy {
 struct ExplainedRequest {
   const conf::Model& model;
   const conf::Listener& listener;
-  const RouteTable& routes;           ///< of the listener
-  const forwarding::PeerInfo& peer;   ///< as the PROXY phase left it
-  const http1::RequestHead& request;  ///< as the parser left it
+  const RouteTable& routes;                   ///< of the listener
+  const forwarding::PeerInfo& peer;           ///< as the PROXY phase left it
+  const http1::RequestHead& request;          ///< as the parser left it
+  const forwarding::TlsFacts* tls = nullptr;  ///< null: the client spoke none
   /// What became of signed assertions when they came: the client, if one was found valid, and why others were not.
   std::optional<net::IpPort> asserted;
   std::span<const forwarding::RejectReason> assertion_refusals;

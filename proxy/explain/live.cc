@@ -65,6 +65,7 @@ Explanation explain_recorded(const RecordedRequest& recorded) {
                    .routes = *snapshot.routes[recorded.listener_index],
                    .peer = peer,
                    .request = head,
+                   .tls = recorded.tls.get(),
                    .asserted = recorded.asserted,
                    .assertion_refusals = recorded.assertion_refusals,
                    .id_high = recorded.id_high,

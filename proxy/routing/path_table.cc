@@ -14,15 +14,15 @@ std::uint64_t hash_of(std::string_view text) {
 }  // namespace
 
 PathTable::Choice::Choice(const std::vector<const conf::Route*>& routes) {
-  std::vector<const conf::Route*> with_tlvs;
+  std::vector<const conf::Route*> with_conditions;
   for (const conf::Route* route : routes) {
-    if (!route->match.tlvs.empty()) {
-      with_tlvs.push_back(route);
+    if (!route->match.conditions.empty()) {
+      with_conditions.push_back(route);
     } else if (route_ == nullptr) {
       route_ = route;
     }
   }
-  if (!with_tlvs.empty()) by_tlvs_ = std::make_unique<const TlvTable>(with_tlvs);
+  if (!with_conditions.empty()) by_conditions_ = std::make_unique<const ConditionTable>(with_conditions);
 }
 
 /// Gathers the routes of each path.
@@ -70,23 +70,23 @@ PathTable::PathTable(const std::vector<const conf::Route*>& routes) : any_({}) {
   any_ = Choice(any);
 }
 
-const conf::Route* PathTable::match(std::string_view path, std::string_view tlvs) const {
+const conf::Route* PathTable::match(std::string_view path, const ConnectionTraits& connection) const {
   const auto is = [](std::string_view text) { return [text](std::string_view key) { return key == text; }; };
   const bool may_be_exact = !exact_.empty() && path.size() <= exact_.longest_key();
   const std::size_t end = std::min(path.size(), may_be_exact ? path.size() : prefixes_.longest_key());
-  const conf::Route* best = any_.match(tlvs);
+  const conf::Route* best = any_.match(connection);
   RollingHash hash;
   for (std::size_t i = 0; i < end; ++i) {
     hash.add(path[i]);
     const bool element_ends = i + 1 == path.size() || path[i + 1] == '/';
     if (!element_ends || i + 1 > prefixes_.longest_key()) continue;
     if (const Choice* found = prefixes_.find(hash.value(), is(path.substr(0, i + 1)))) {
-      if (const conf::Route* route = found->match(tlvs)) best = route;
+      if (const conf::Route* route = found->match(connection)) best = route;
     }
   }
   if (may_be_exact) {
     if (const Choice* found = exact_.find(hash.value(), is(path))) {
-      if (const conf::Route* route = found->match(tlvs)) return route;
+      if (const conf::Route* route = found->match(connection)) return route;
     }
   }
   return best;

@@ -89,9 +89,10 @@ RouteTable::RouteTable(const std::vector<conf::Route>& routes) : impl_(std::make
 
 RouteTable::~RouteTable() = default;
 
-const conf::Route* RouteTable::match(std::string_view host, std::string_view path, std::string_view tlvs) const {
+const conf::Route* RouteTable::match(std::string_view host, std::string_view path,
+                                     const ConnectionTraits& connection) const {
   host = without_root_dot(host);
-  if (host.empty() || host.size() > max_host_octets) return impl_->any.match(path, tlvs);
+  if (host.empty() || host.size() > max_host_octets) return impl_->any.match(path, connection);
 
   std::array<const PathTable*, max_labels> suffixes;  // shortest first, only those that are configured
   std::size_t count = 0;
@@ -108,12 +109,12 @@ const conf::Route* RouteTable::match(std::string_view host, std::string_view pat
   }
   const auto* exact = impl_->exact.find(hash.value(), [host](std::string_view key) { return equal_host(key, host); });
   if (exact) {
-    if (const conf::Route* route = exact->match(path, tlvs)) return route;
+    if (const conf::Route* route = exact->match(path, connection)) return route;
   }
   while (count > 0) {
-    if (const conf::Route* route = suffixes[--count]->match(path, tlvs)) return route;
+    if (const conf::Route* route = suffixes[--count]->match(path, connection)) return route;
   }
-  return impl_->any.match(path, tlvs);
+  return impl_->any.match(path, connection);
 }
 
 std::size_t RouteTable::longest_probe() const {

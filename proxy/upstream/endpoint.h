@@ -71,6 +71,7 @@ struct Endpoint {
   std::string name;
   conf::Address address;
   std::string address_text;
+  std::string host_name;     ///< that the address was found by; empty: it was given itself
   std::uint32_t weight = 1;  ///< configured: the endpoint's times its node's
   double node_share = 1;     ///< of its node's weight, when a probe of the node gives that; all endpoints' sum is 1
   unsigned priority = 0;

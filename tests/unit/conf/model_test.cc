@@ -148,10 +148,10 @@ TEST(Model, TakesEveryRouteField) {
   EXPECT_EQ(routes[1].respond->content_type, "text/html");
   EXPECT_EQ(routes[1].respond->body, "<p>none");
   const auto condition = [](const char* name, std::string octets) {
-    return TlvCondition{proxy_protocol::parse_tlv_selector(name).value(), std::move(octets)};
+    return Condition{{ConnectionTrait::Of::tlv, proxy_protocol::parse_tlv_selector(name).value()}, std::move(octets)};
   };
-  EXPECT_EQ(routes[2].match.tlvs, (std::vector{condition("ssl_client", "\7"), condition("0xE3", "tenant-7"),
-                                               condition("aws_vpce_id", "vpce-0123")}));
+  EXPECT_EQ(routes[2].match.conditions, (std::vector{condition("ssl_client", "\7"), condition("0xE3", "tenant-7"),
+                                                     condition("aws_vpce_id", "vpce-0123")}));
   EXPECT_EQ(routes[2].name, "shop.example.com/api ssl_client=7 0xE3=tenant-7 aws_vpce_id=vpce-0123");
   EXPECT_EQ(routes[3].name, "*.example.com");
   EXPECT_EQ(routes[3].redirect->scheme, "https");
@@ -222,9 +222,12 @@ TEST(Expansion, KeepsTlvValuesOctetByOctet) {
       "{respond: {}, match: {tlv: {authority: 'a%0Db', ssl_cn: ' Müller ', 0xe3: '0x00ff', unique_id: 00FF, "
       "azure_link_id: 258, crc32c: DEADBEEF, ssl_client_cert: Zm8=}}}]}]");
   ASSERT_TRUE(result.model) << render(result, "x");
-  const auto& tlvs = result.model->listeners[0].routes[0].match.tlvs;
+  const auto& tlvs = result.model->listeners[0].routes[0].match.conditions;
   const auto octets = [&](const char* name) {
-    return std::ranges::find(tlvs, proxy_protocol::parse_tlv_selector(name).value(), &TlvCondition::selector)->octets;
+    return std::ranges::find(
+               tlvs, ConnectionTrait{ConnectionTrait::Of::tlv, proxy_protocol::parse_tlv_selector(name).value()},
+               &Condition::trait)
+        ->octets;
   };
   EXPECT_EQ(octets("authority"), "a\rb");
   EXPECT_EQ(octets("ssl_cn"), " Müller ");
@@ -235,7 +238,7 @@ TEST(Expansion, KeepsTlvValuesOctetByOctet) {
   EXPECT_EQ(octets("ssl_client_cert"), "fo");
   const LoadResult again = load_text(expand(*result.model));
   ASSERT_TRUE(again.model) << render(again, "x");
-  EXPECT_EQ(again.model->listeners[0].routes[0].match.tlvs, tlvs);
+  EXPECT_EQ(again.model->listeners[0].routes[0].match.conditions, tlvs);
 }
 
 TEST(Expansion, KeepsDifficultText) {

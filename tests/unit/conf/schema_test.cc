@@ -38,7 +38,7 @@ TEST(Schema, EveryFieldHasAMeaningAndItsParts) {
       EXPECT_EQ(field.object != nullptr, needs_object) << where;
       const bool needs_words = field.type == Type::word || field.type == Type::words;
       EXPECT_TRUE(!needs_words || !field.words.empty()) << where;
-      EXPECT_FALSE(is_planned(field.name) && field.name != "tls") << where;  // planned for listeners and services
+      EXPECT_FALSE(is_planned(field.name)) << where;
     }
     for (const std::string_view choice : split_words(object->one_of)) EXPECT_TRUE(find_field(*object, choice));
   }
@@ -132,7 +132,7 @@ TEST(Schema, JsonSchemaIsWholeAndResolvesItsReferences) {
 }
 
 TEST(Schema, NamesOfLaterVersionsAreSaidToBeLater) {
-  for (const char* name : {"tls", "rate_limit", "tracing"}) {
+  for (const char* name : {"presets", "rate_limit", "tracing"}) {
     EXPECT_TRUE(is_planned(name)) << name;
   }
 }

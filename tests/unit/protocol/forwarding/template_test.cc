@@ -106,7 +106,7 @@ TEST(Template, KnowsEveryNameThatItLists) {
     std::vector<TemplateFault> faults;
     EXPECT_EQ(Template("${" + std::string(name) + "}", faults).uses_tls(), name.substr(0, 4) == "tls.") << name;
   }
-  EXPECT_EQ(template_variables().size(), 19u);
+  EXPECT_EQ(template_variables().size(), 24u);
 }
 
 Template compiled(std::string_view text) {
@@ -119,7 +119,14 @@ Template compiled(std::string_view text) {
 struct Scene {
   PeerInfo peer = proxied("10.0.0.1:1000", "198.51.100.7:5000", "203.0.113.9:443");
   ClientAddress client;
-  TlsFacts tls{.sni = "a.example", .version = "TLSv1.3", .cipher = "AES", .alpn = "h2", .client_cert_subject = "CN=x"};
+  ClientCertificate certificate{.subject = "CN=x,O=y",
+                                .issuer = "CN=ca",
+                                .common_name = "x",
+                                .serial = "0A",
+                                .fingerprint = "ab",
+                                .sans = {"DNS:x.example", "URI:spiffe://a/x"},
+                                .der = ""};
+  TlsFacts tls{.sni = "a.example", .version = "TLSv1.3", .cipher = "AES", .alpn = "h2", .client_cert = &certificate};
 
   Scene() {
     client.address = net::IpAddress::parse("2001:db8::1");

@@ -96,8 +96,7 @@ TEST(AccessLogJson, TellsWhyAHeaderOrAnAssertionWasRefused) {
 constexpr std::size_t fields_of_every_record = 29;
 
 TEST(AccessLogJson, WhatTheClientAgreedOnIsAnObject) {
-  const forwarding::TlsFacts tls{
-      .sni = "a.example", .version = "TLSv1.3", .cipher = "TLS_X", .alpn = "", .client_cert_subject = ""};
+  const forwarding::TlsFacts tls{.sni = "a.example", .version = "TLSv1.3", .cipher = "TLS_X", .alpn = ""};
   Example example;
   EXPECT_FALSE(json::parse(json_line(example.record)).as_object().contains("tls"));
   example.record.tls = &tls;

@@ -138,13 +138,17 @@ struct Condition {
   const char* name;
   const char* text;
 };
+const conf::Route* match_tlvs(const RouteTable& table, const std::string& tlvs) {
+  return table.match("h", "/", {tlvs});
+}
 conf::Route with_tlvs(conf::Route r, std::initializer_list<Condition> conditions) {
   for (const Condition& each : conditions) {
     const auto selector = proxy_protocol::parse_tlv_selector(each.name).value();
-    r.match.tlvs.push_back({selector, proxy_protocol::tlv_octets(each.text, selector).value()});
+    r.match.conditions.push_back(
+        {{conf::ConnectionTrait::Of::tlv, selector}, proxy_protocol::tlv_octets(each.text, selector).value()});
     r.name += std::string(" ") + each.name + "=" + each.text;
   }
-  std::ranges::sort(r.match.tlvs, {}, &conf::TlvCondition::selector);
+  std::ranges::sort(r.match.conditions, {}, &conf::Condition::trait);
   return r;
 }
 
@@ -195,10 +199,10 @@ TEST(RouteTable, TriesRoutesThatAskForTlvsFirst) {
   };
   const RouteTable table(routes);
   for (const auto& c : cases) {
-    const conf::Route* found = table.match(c.host, c.path, c.tlvs);
+    const conf::Route* found = table.match(c.host, c.path, {c.tlvs});
     EXPECT_EQ(found != nullptr ? found->name : "-", c.route) << c.description;
   }
-  EXPECT_EQ(table.match("h", "/", one), &routes[1]) << "the first of two that ask for the same";
+  EXPECT_EQ(table.match("h", "/", {one}), &routes[1]) << "the first of two that ask for the same";
 }
 
 TEST(RouteTable, HoldsManyTlvValuesOfOnePath) {
@@ -209,9 +213,9 @@ TEST(RouteTable, HoldsManyTlvValuesOfOnePath) {
   }
   const RouteTable table(routes);
   for (std::size_t i = 0; i < routes.size(); ++i) {
-    ASSERT_EQ(table.match("h", "/", tlv(0xe0, routes[i].match.tlvs[0].octets)), &routes[i]);
+    ASSERT_EQ(match_tlvs(table, tlv(0xe0, routes[i].match.conditions[0].octets)), &routes[i]);
   }
-  EXPECT_EQ(table.match("h", "/", tlv(0xe0, std::string(8, '\xff'))), nullptr);
+  EXPECT_EQ(match_tlvs(table, tlv(0xe0, std::string(8, '\xff'))), nullptr);
 }
 
 TEST(RouteTable, HasNoRouteWhenEmpty) { check({}, {{"nothing configured", "h", "/", "-"}}); }
