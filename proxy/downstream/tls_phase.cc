@@ -44,9 +44,18 @@ Awaitable<std::string_view> peek(Stream& stream) {
   }
 }
 
-Awaitable<error_code> shake_hands(Stream& stream) {
-  for (;;) {
-    error_code error = stream.tls()->handshake();
+Awaitable<error_code> shake_hands(WorkerContext& worker, Stream& stream, EventLoop::Clock::time_point until) {
+  for (Readiness turn;;) {
+    error_code error;
+    if (!worker.handshakes.take(turn)) {
+      std::tie(error) = co_await turn.async_wait(as_result);
+      if (error) co_return error;
+      // Nothing is reckoned for who is gone, or is too late.
+      if (stream.descriptor().broken()) co_return boost::asio::error::connection_reset;
+      if (worker.loop.now() >= until) co_return boost::asio::error::timed_out;
+      stream.descriptor().set_deadline(until);  // one that passed while nobody waited on the descriptor is lost
+    }
+    error = stream.tls()->handshake();
     if (error != boost::asio::error::would_block) co_return error;
     if (stream.tls()->wants_write()) {
       std::tie(error) = co_await stream.async_writable(as_result);
@@ -104,12 +113,14 @@ Awaitable<bool> accept_tls(Connection& connection) {
   Stream& stream = connection.stream();
   ConnectionContext& context = connection.context();
   const conf::ListenerTls& conf = *context.listener->tls;
-  stream.expires_after(conf.handshake_timeout);
+  auto until = connection.worker().loop.now() + conf.handshake_timeout;
+  stream.descriptor().set_deadline(until);
   std::string_view first = co_await peek(stream);
   if (starts_like_proxy_header(first)) {
     const bool go_on = co_await refuse_proxy_header(connection);
     if (!go_on) co_return false;
-    stream.expires_after(conf.handshake_timeout);
+    until = connection.worker().loop.now() + conf.handshake_timeout;
+    stream.descriptor().set_deadline(until);
     first = co_await peek(stream);
   }
   if (first.empty()) {
@@ -123,7 +134,7 @@ Awaitable<bool> accept_tls(Connection& connection) {
   }
   const std::shared_ptr<ServerContexts> contexts = connection.worker().tls[context.listener_index];
   stream.start_tls(contexts->accept());
-  const error_code error = co_await shake_hands(stream);
+  const error_code error = co_await shake_hands(connection.worker(), stream, until);
   if (error) {
     report(context, error);
     co_return false;

@@ -54,12 +54,14 @@ class ServerContexts {
                              unsigned in_size, void* self);
   static int seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                          int sealing);
+  static int staple(SSL* ssl, void* self);
   static int self_index();
 
   std::vector<Context> contexts_;  ///< the first one is the default
   std::unordered_map<std::string, SSL_CTX*> by_name_;
   std::string alpn_;  ///< as on the wire
   std::shared_ptr<const TicketKeys> ticket_keys_;
+  std::unordered_map<const X509*, std::shared_ptr<const OcspResponse>> staples_;
 };
 
 }  // namespace telltale::proxy

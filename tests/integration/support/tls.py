@@ -1,5 +1,6 @@
 """TLS clients: Python's, over a raw Client's socket."""
 
+import contextlib
 import ssl
 
 from .client import Client
@@ -37,6 +38,15 @@ class TlsClient(Client):
     def certificate(self) -> bytes:
         """The server's, in DER."""
         return self.sock.getpeercert(binary_form=True)
+
+
+def client_hello(**options) -> bytes:
+    """What a client with such a tls_context() says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls_context(**options).wrap_bio(incoming, outgoing, server_hostname="a.test")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
 
 
 def der_of(path) -> bytes:

@@ -50,6 +50,45 @@ TEST(ListenerTls, SaysWhatIsWrong) {
   expect(cases);
 }
 
+TEST(ListenerTls, FilesThatAreFollowedHaveAbsolutePaths) {
+  const auto with_ocsp = [](const std::string& file) {
+    return with_listener("tls: {certificates: [{certificate: /a.pem, key: /a.key, ocsp: " + file + "}]}");
+  };
+  const Case cases[] = {
+      {"a response to staple", with_ocsp("/a.ocsp"), {}},
+      {"a relative one",
+       with_ocsp("a.ocsp"),
+       {"2:90: error: listeners[0].tls.certificates[0].ocsp: \"a.ocsp\" is not an absolute path"}},
+      {"ticket keys", with_tls("ticket_key_file: /etc/tickets"), {}},
+      {"relative ones",
+       with_tls("ticket_key_file: tickets"),
+       {"2:108: error: listeners[0].tls.ticket_key_file: \"tickets\" is not an absolute path"}},
+  };
+  expect(cases);
+}
+
+TEST(ListenerTls, StrictTransportSecurity) {
+  const std::string of_preload =
+      "error: listeners[0].tls.hsts.preload: browsers build it in only with `include_subdomains` and a `max_age` of "
+      "8760h or more";
+  const Case cases[] = {
+      {"the least", with_tls("hsts: {}"), {}},
+      {"all", with_tls("hsts: {max_age: 17520h, include_subdomains: true, preload: true}"), {}},
+      {"to be forgotten", with_tls("hsts: {max_age: 0s}"), {}},
+      {"to be built in without subdomains", with_tls("hsts: {preload: true}"), {"2:107: " + of_preload}},
+      {"to be built in for a day",
+       with_tls("hsts: {preload: true, include_subdomains: true, max_age: 24h}"),
+       {"2:107: " + of_preload}},
+      {"for ever",
+       with_tls("hsts: {max_age: 100000h}"),
+       {"2:107: error: listeners[0].tls.hsts.max_age: \"100000h\" is out of range"}},
+      {"without responses",
+       with_tls("hsts: {}", ", protocol: tcp"),
+       {"2:91: error: listeners[0].tls.hsts: `protocol: tcp` has no responses"}},
+  };
+  expect(cases);
+}
+
 TEST(ListenerTls, HasDefaults) {
   const auto model = load_text(with_tls("")).model;
   ASSERT_NE(model, nullptr);
@@ -57,6 +96,12 @@ TEST(ListenerTls, HasDefaults) {
   EXPECT_EQ(listener.scheme(), "https");
   EXPECT_EQ(listener.tls->alpn, std::vector<std::string>{"http/1.1"});
   EXPECT_EQ(listener.tls->policy, TlsPolicy::intermediate);
+  EXPECT_EQ(listener.tls->ticket_key_file, "");
+  EXPECT_FALSE(listener.tls->hsts);
+  const auto hsts = load_text(with_tls("hsts: {}")).model->listeners[0].tls->hsts;
+  ASSERT_TRUE(hsts);
+  EXPECT_EQ(hsts->max_age, std::chrono::hours(8760));
+  EXPECT_FALSE(hsts->include_subdomains || hsts->preload);
   EXPECT_TRUE(load_text(with_tls("", ", protocol: tcp")).model->listeners[0].tls->alpn.empty());
   EXPECT_EQ(load_text(with_listener("internal: true")).model->listeners[0].scheme(), "http");
 }
