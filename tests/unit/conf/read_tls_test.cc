@@ -58,7 +58,7 @@ TEST(ListenerTls, FilesThatAreFollowedHaveAbsolutePaths) {
       {"a response to staple", with_ocsp("/a.ocsp"), {}},
       {"a relative one",
        with_ocsp("a.ocsp"),
-       {"2:90: error: listeners[0].tls.certificates[0].ocsp: \"a.ocsp\" is not an absolute path"}},
+       {"2:95: error: listeners[0].tls.certificates[0].ocsp: \"a.ocsp\" is not an absolute path"}},
       {"ticket keys", with_tls("ticket_key_file: /etc/tickets"), {}},
       {"relative ones",
        with_tls("ticket_key_file: tickets"),
@@ -84,7 +84,7 @@ TEST(ListenerTls, StrictTransportSecurity) {
        {"2:107: error: listeners[0].tls.hsts.max_age: \"100000h\" is out of range"}},
       {"without responses",
        with_tls("hsts: {}", ", protocol: tcp"),
-       {"2:91: error: listeners[0].tls.hsts: `protocol: tcp` has no responses"}},
+       {"2:97: error: listeners[0].tls.hsts: `protocol: tcp` has no responses"}},
   };
   expect(cases);
 }
