@@ -16,8 +16,8 @@
 
 namespace telltale::proxy {
 
-/// The certificates of all listeners, followed, and the keys of session tickets, which change by themselves. Control
-/// thread only.
+/// The certificates of all listeners and who vouches for their clients, followed, and the keys of session tickets,
+/// which change by themselves. Control thread only.
 class TlsFiles {
  public:
   using Contexts = std::vector<std::shared_ptr<ServerContexts>>;
@@ -41,11 +41,13 @@ class TlsFiles {
 
  private:
   ServerContexts::Certificates read(std::size_t listener) const;
+  std::shared_ptr<const ClientAuthorities> read_authorities(std::size_t listener) const;
   void reload(std::size_t listener);
   void wait_to_rotate();
 
   std::shared_ptr<const conf::Model> model_;
-  std::vector<ServerContexts::Certificates> certificates_;  ///< by listener
+  std::vector<ServerContexts::Certificates> certificates_;             ///< by listener
+  std::vector<std::shared_ptr<const ClientAuthorities>> authorities_;  ///< likewise; null: no certificate is asked for
   std::shared_ptr<const TicketKeys> ticket_keys_;
   std::deque<FileWatcher> watchers_;  ///< one for each file of each listener
   boost::asio::steady_timer timer_;
