@@ -48,6 +48,22 @@ void read_lists(const std::string& path, ClientAuthorities& out) try {
   throw RevocationListError(error.what());
 }
 
+void find_tops(ClientAuthorities& out) {
+  const auto issued = [](X509* issuer, X509* subject) {
+    return X509_check_issued(issuer, subject) == X509_V_OK && X509_verify(subject, X509_get0_pubkey(issuer)) == 1;
+  };
+  for (const auto& each : out.authorities) {
+    const bool has_issuer = std::ranges::any_of(out.authorities, [&](const auto& other) {
+      return X509_cmp(other.get(), each.get()) != 0 && issued(other.get(), each.get());
+    });
+    const bool is_top = !has_issuer || issued(each.get(), each.get());
+    (is_top ? out.tops : out.between).push_back(each.get());
+  }
+  ERR_clear_error();
+  if (!out.tops.empty()) return;
+  throw CertificateError(out.conf.ca_file + ": of its authorities each was issued by another one", false);
+}
+
 /// RFC 8446 4.2.4: all names together have 16 bits for their size.
 void check_names(const ClientAuthorities& all) {
   std::size_t size = 0;
@@ -147,6 +163,18 @@ int judge(int right, X509_STORE_CTX* verification) {
   return 1;
 }
 
+/// With those between, as if the client had sent them.
+int verify(X509_STORE_CTX* verification, void* authorities) {
+  STACK_OF(X509)* sent = X509_STORE_CTX_get0_untrusted(verification);
+  STACK_OF(X509)* all = sent != nullptr ? sk_X509_dup(sent) : sk_X509_new_null();
+  for (X509* each : static_cast<const ClientAuthorities*>(authorities)->between) sk_X509_push(all, each);
+  X509_STORE_CTX_set0_untrusted(verification, all);
+  const int verified = X509_verify_cert(verification);
+  X509_STORE_CTX_set0_untrusted(verification, sent);
+  sk_X509_free(all);
+  return verified;
+}
+
 }  // namespace
 
 void ClientAuthorities::Freer::operator()(X509_CRL* list) const { X509_CRL_free(list); }
@@ -156,6 +184,7 @@ std::shared_ptr<const ClientAuthorities> read_client_authorities(const conf::Cli
   auto all = std::make_shared<ClientAuthorities>();
   all->conf = conf;
   read_authorities(conf.ca_file, *all);
+  find_tops(*all);
   check_names(*all);
   if (!conf.crl_file.empty()) read_lists(conf.crl_file, *all);
   check_signatures(*all);
@@ -174,7 +203,7 @@ std::vector<AuthorityDoubt> doubts(const ClientAuthorities& authorities, system_
 StoreHandle make_store(const ClientAuthorities& authorities) {
   StoreHandle store(X509_STORE_new());
   if (!store) throw std::bad_alloc();
-  for (const auto& each : authorities.authorities) X509_STORE_add_cert(store.get(), each.get());
+  for (X509* each : authorities.tops) X509_STORE_add_cert(store.get(), each);
   for (const auto& each : authorities.revocation_lists) X509_STORE_add_crl(store.get(), each.get());
   ERR_clear_error();
   return store;
@@ -186,6 +215,9 @@ void ask_for_certificates(SSL_CTX* context, X509_STORE* store, const ClientAutho
   SSL_CTX_set_verify_depth(context, static_cast<int>(authorities.conf.depth));
   SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT);
   SSL_CTX_set1_cert_store(context, store);
+  if (!authorities.between.empty()) {
+    SSL_CTX_set_cert_verify_callback(context, verify, const_cast<ClientAuthorities*>(&authorities));
+  }
   const bool has_lists = !authorities.revocation_lists.empty();
   X509_VERIFY_PARAM_set_flags(
       SSL_CTX_get0_param(context),

@@ -28,6 +28,8 @@ struct ClientAuthorities {
 
   conf::ClientCertificates conf;
   std::vector<Certificate::X509Handle> authorities;  ///< at least one
+  /// Of these, those that no other one has issued, which chains end at, and the rest, which stand between.
+  std::vector<X509*> tops, between;
   std::vector<CrlHandle> revocation_lists;
   /// Depends on what every file holds and on how strict we are: a session is resumed only where it is the same, so that
   /// no ticket outlives the revocation of its certificate, nor the authority that vouched for it.
@@ -51,11 +53,13 @@ struct StoreFreer {
 };
 using StoreHandle = std::unique_ptr<X509_STORE, StoreFreer>;
 
-/// The authorities and lists as what handshakes look them up in; it is locked, so each worker has its own.
+/// The authorities at the top and the lists as what handshakes look them up in; it is locked, so each worker has its
+/// own.
 StoreHandle make_store(const ClientAuthorities& authorities);
 
-/// From now on a context asks for certificates, and has `store` judge them. An authority in it is believed as it
-/// stands: it needs no root above it, and no list of whoever issued it.
+/// From now on a context asks for certificates, and has `store` judge them. An authority at the top is believed as it
+/// stands: it needs no root above it, and no list of whoever issued it. One between is not: it may have been revoked by
+/// the one above it. Clients need not send it. `authorities` must outlive the handshakes.
 void ask_for_certificates(SSL_CTX* context, X509_STORE* store, const ClientAuthorities& authorities);
 
 }  // namespace telltale::proxy

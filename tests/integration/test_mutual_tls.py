@@ -83,6 +83,18 @@ class Verification(MutualTlsTest):
         with_list = self.serve(ca=self.middle.pem, crl=self.middle.crl())
         self.assert_let_in(with_list, self.behind_middle)
 
+    def test_an_authority_beside_its_root_need_not_be_sent_and_can_be_revoked(self):
+        falling = Authority(self.directory, "falling", self.root)
+        client = falling.issue("of-the-falling")
+        both = joined(os.path.join(self.directory, "root-and-falling.pem"), falling.pem, self.root.pem)
+        lists = os.path.join(self.directory, "falling-lists.pem")
+        joined(lists, self.root.crl(), falling.crl())
+        self.assert_let_in(self.serve(ca=both, crl=lists), client)
+        self.assert_refused(self.serve(ca=both, depth=0), client, "certificate chain too long")
+        self.root.revoke(falling.pem)
+        joined(lists, self.root.crl(), falling.crl())
+        self.assert_refused(self.serve(ca=both, crl=lists), client, "certificate revoked")
+
     def test_several_authorities_whose_names_are_sent(self):
         both = joined(os.path.join(self.directory, "both.pem"), self.root.pem, self.other.pem)
         proxy = self.serve(ca=both)

@@ -98,7 +98,7 @@ TEST(ConditionTable, BesideTlvs) {
                      {"tlv", {tlv_is("authority", "x")}}});
   EXPECT_EQ(table.match(with_shop, tlvs), "both");
   EXPECT_EQ(table.match(with_none, tlvs), "tlv");
-  EXPECT_EQ(table.match({tlvs, nullptr}), "tlv");
+  EXPECT_EQ(table.match(ConnectionTraits{tlvs, nullptr}), "tlv");
   EXPECT_EQ(table.match(with_shop), "-");
 }
 

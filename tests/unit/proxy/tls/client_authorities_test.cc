@@ -75,6 +75,20 @@ TEST_F(ClientAuthoritiesTest, SaysWhatIsWrong) {
   EXPECT_EQ(error_of({.ca_file = ca, .crl_file = file("other", of_nobody_known)}), "") << "of one between, perhaps";
 }
 
+TEST_F(ClientAuthoritiesTest, ThoseThatAnotherOneIssuedStandBetween) {
+  const MadeCertificate middle = make_certificate({.subject = {{"CN", "middle"}}, .is_authority = true}, &a_);
+  const MadeCertificate same_name = make_authority("A");  // with another key
+  const auto expect = [](const std::string& path, std::size_t tops, std::size_t between) {
+    const auto read = read_client_authorities({.ca_file = path});
+    EXPECT_EQ(read->tops.size(), tops) << path;
+    EXPECT_EQ(read->between.size(), between) << path;
+  };
+  expect(file("both", middle.certificate, a_.certificate), 1, 1);
+  expect(file("twice", a_.certificate, a_.certificate), 2, 0);
+  expect(file("alone", middle.certificate, b_.certificate), 2, 0);
+  expect(file("other", middle.certificate, same_name.certificate), 2, 0);
+}
+
 TEST_F(ClientAuthoritiesTest, AListMayBeByAnEarlierKeyOfTheSameName) {
   const MadeCertificate renewed = make_authority("A");
   const auto list = make_list(a_, a_);
