@@ -5,6 +5,7 @@
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
 #include "proxy/tls/certificate.h"
+#include "proxy/tls/client_authorities.h"
 #include "proxy/tls/ticket_keys.h"
 
 #include <string>
@@ -124,12 +125,37 @@ void check_listener_tls(const conf::Model& model, std::vector<conf::Diagnostic>&
   }
 }
 
+void check_client_authorities(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  for (std::size_t i = 0; i < model.listeners.size(); ++i) {
+    if (!model.listeners[i].tls || !model.listeners[i].tls->asks_for_certificate()) continue;
+    const conf::ClientCertificates& files = *model.listeners[i].tls->client_certificates;
+    const auto find = [&](conf::Severity severity, bool of_list, std::string message, std::string hint) {
+      const std::string path = "listeners[" + std::to_string(i) + "].tls.client_certificates.";
+      findings.push_back({.severity = severity,
+                          .path = path + (of_list ? "crl" : "ca"),
+                          .message = std::move(message),
+                          .hint = std::move(hint)});
+    };
+    try {
+      for (const AuthorityDoubt& doubt : doubts(*read_client_authorities(files), std::chrono::system_clock::now())) {
+        find(conf::Severity::warning, doubt.of_list,
+             (doubt.of_list ? files.crl_file : files.ca_file) + ": " + doubt.text, {});
+      }
+    } catch (const RevocationListError& error) {
+      find(conf::Severity::error, true, error.what(), "revocation lists in PEM, by the authorities of `ca`");
+    } catch (const CertificateError& error) {
+      find(conf::Severity::error, false, error.what(), "a file of certificates in PEM");
+    }
+  }
+}
+
 }  // namespace
 
 void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   check_transparent_source(model, findings);
   check_key_files(model, findings);
   check_listener_tls(model, findings);
+  check_client_authorities(model, findings);
   check_probe_authorities(model, findings);
   conf::check_endpoints_files(model, findings);
 }

@@ -13,6 +13,7 @@ TlsFiles::TlsFiles(boost::asio::io_context& control, std::shared_ptr<const conf:
     : control_(control),
       model_(std::move(model)),
       certificates_(model_->listeners.size()),
+      authorities_(model_->listeners.size()),
       ticket_keys_(model_->listeners.size()),
       interval_(interval),
       timer_(control) {
@@ -21,9 +22,12 @@ TlsFiles::TlsFiles(boost::asio::io_context& control, std::shared_ptr<const conf:
     if (!tls) continue;
     std::set<std::string> files;
     for (const auto& each : tls->certificates) files.insert({each.certificate, each.key, each.ocsp});
+    if (tls->asks_for_certificate())
+      files.insert({tls->client_certificates->ca_file, tls->client_certificates->crl_file});
     files.erase("");
     for (const std::string& file : files) follow(file, [this, i] { reload(i); });
     certificates_[i] = read(i);
+    authorities_[i] = read_authorities(i);
     if (!tls->ticket_key_file.empty()) {
       follow(tls->ticket_key_file, [this, i] { reload_keys(i); });
       ticket_keys_[i] = read_keys(i);
@@ -54,6 +58,17 @@ ServerContexts::Certificates TlsFiles::read(std::size_t listener) const {
   return certificates;
 }
 
+std::shared_ptr<const ClientAuthorities> TlsFiles::read_authorities(std::size_t listener) const {
+  const conf::Listener& conf = model_->listeners[listener];
+  if (!conf.tls->asks_for_certificate()) return nullptr;
+  const conf::ClientCertificates& files = *conf.tls->client_certificates;
+  auto authorities = read_client_authorities(files);
+  for (const AuthorityDoubt& doubt : doubts(*authorities, std::chrono::system_clock::now())) {
+    spdlog::warn("listener {}: {}: {}", conf.name, doubt.of_list ? files.crl_file : files.ca_file, doubt.text);
+  }
+  return authorities;
+}
+
 TlsFiles::Contexts TlsFiles::make_contexts() const {
   Contexts all;
   for (std::size_t i = 0; i < certificates_.size(); ++i) all.push_back(make_contexts(i));
@@ -63,7 +78,8 @@ TlsFiles::Contexts TlsFiles::make_contexts() const {
 std::shared_ptr<ServerContexts> TlsFiles::make_contexts(std::size_t listener) const {
   const conf::Listener& conf = model_->listeners[listener];
   if (!conf.tls) return nullptr;
-  return std::make_shared<ServerContexts>(*conf.tls, conf.name, certificates_[listener], ticket_keys_[listener]);
+  return std::make_shared<ServerContexts>(*conf.tls, conf.name, certificates_[listener], authorities_[listener],
+                                          ticket_keys_[listener]);
 }
 
 std::shared_ptr<const TicketKeys> TlsFiles::read_keys(std::size_t listener) const {
@@ -94,11 +110,14 @@ void TlsFiles::stop() {
 void TlsFiles::reload(std::size_t listener) {
   const std::string& name = model_->listeners[listener].name;
   ServerContexts::Certificates before = certificates_[listener];
+  std::shared_ptr<const ClientAuthorities> authorities_before = authorities_[listener];
   try {
     certificates_[listener] = read(listener);
+    authorities_[listener] = read_authorities(listener);
     make_contexts(listener);  // what OpenSSL refuses, it refuses here
   } catch (const CertificateError& error) {
     certificates_[listener] = std::move(before);
+    authorities_[listener] = std::move(authorities_before);
     spdlog::error("listener {}: {}; the certificates it had stay in use", name, error.what());
     return;
   }

@@ -16,8 +16,8 @@
 
 namespace telltale::proxy {
 
-/// The certificates of all listeners and the keys of their session tickets, followed. Keys that come from no file are
-/// our own, one set for all listeners, and change by themselves. Control thread only.
+/// The certificates of all listeners, who vouches for their clients, and the keys of their session tickets, followed.
+/// Keys that come from no file are our own, one set for all listeners, and change by themselves. Control thread only.
 class TlsFiles {
  public:
   using Contexts = std::vector<std::shared_ptr<ServerContexts>>;
@@ -41,6 +41,7 @@ class TlsFiles {
 
  private:
   ServerContexts::Certificates read(std::size_t listener) const;
+  std::shared_ptr<const ClientAuthorities> read_authorities(std::size_t listener) const;
   void reload(std::size_t listener);
   void follow(const std::string& file, std::function<void()> changed);
   std::shared_ptr<const TicketKeys> read_keys(std::size_t listener) const;
@@ -49,9 +50,10 @@ class TlsFiles {
 
   boost::asio::io_context& control_;
   std::shared_ptr<const conf::Model> model_;
-  std::vector<ServerContexts::Certificates> certificates_;      ///< by listener
-  std::shared_ptr<const TicketKeys> own_keys_;                  ///< null: every listener's are from a file
-  std::vector<std::shared_ptr<const TicketKeys>> ticket_keys_;  ///< by listener
+  std::vector<ServerContexts::Certificates> certificates_;             ///< by listener
+  std::vector<std::shared_ptr<const ClientAuthorities>> authorities_;  ///< likewise; null: no certificate is asked for
+  std::shared_ptr<const TicketKeys> own_keys_;                         ///< null: every listener's are from a file
+  std::vector<std::shared_ptr<const TicketKeys>> ticket_keys_;         ///< by listener
   std::chrono::milliseconds interval_;
   std::deque<FileWatcher> watchers_;  ///< one for each file of each listener
   boost::asio::steady_timer timer_;

@@ -2,47 +2,20 @@
 
 #include "conf/text.h"
 #include "proxy/net/tls_error.h"
-#include "proxy/observe/timestamp.h"
-#include "proxy/tls/asn1_time.h"
+#include "proxy/tls/pem_file.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <cerrno>
-#include <sys/stat.h>
-#include <system_error>
-
 namespace telltale::proxy {
 namespace {
 
 using std::chrono::system_clock;
 
-constexpr off_t max_file_size = 1024 * 1024;
 constexpr int min_rsa_bits = 2048;
-constexpr std::chrono::hours soon{14 * 24};
-
-struct BioFreer {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
-using BioHandle = std::unique_ptr<BIO, BioFreer>;
-
-BioHandle open_file(const std::string& path, bool of_key, struct stat& status) {
-  if (::stat(path.c_str(), &status) != 0) {
-    throw CertificateError(path + ": " + std::system_category().message(errno), of_key);
-  }
-  if (!S_ISREG(status.st_mode)) throw CertificateError(path + ": not a regular file", of_key);
-  if (status.st_size > max_file_size) throw CertificateError(path + ": longer than 1 MiB", of_key);
-  BioHandle file(BIO_new_file(path.c_str(), "re"));
-  if (!file) throw CertificateError(path + ": " + std::system_category().message(errno), of_key);
-  return file;
-}
-
-/// Nobody can be asked for a passphrase.
-int no_passphrase(char*, int, int, void*) { return -1; }
 
 std::string lower(const ASN1_STRING* text) {
   return conf::to_lower(
@@ -82,10 +55,9 @@ void read_chain(const std::string& path, Certificate& out) {
       out.chain.push_back(std::move(owned));
     }
   }
-  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  const bool at_end = take_end_of_pem();
   if (!out.leaf && at_end) throw CertificateError(path + ": there is no certificate in it", false);
   if (!at_end) throw CertificateError(path + ": " + take_tls_message(), false);
-  ERR_clear_error();
 }
 
 void read_key(const std::string& path, Certificate& out) {
@@ -128,8 +100,6 @@ void read_staple(const std::string& path, Certificate& out) try {
   throw OcspError(error.what());
 }
 
-std::string date(system_clock::time_point time) { return format_timestamp(time).substr(0, 10); }
-
 }  // namespace
 
 void Certificate::Freer::operator()(X509* certificate) const { X509_free(certificate); }
@@ -151,11 +121,11 @@ std::shared_ptr<const Certificate> read_certificate(const conf::CertificateFiles
 std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now) {
   std::vector<std::string> all;
   if (now >= certificate.not_after) {
-    all.push_back("expired on " + date(certificate.not_after));
-  } else if (now + soon >= certificate.not_after) {
-    all.push_back("expires on " + date(certificate.not_after));
+    all.push_back("expired on " + date_text(certificate.not_after));
+  } else if (now + expires_soon >= certificate.not_after) {
+    all.push_back("expires on " + date_text(certificate.not_after));
   }
-  if (now < certificate.not_before) all.push_back("is not valid before " + date(certificate.not_before));
+  if (now < certificate.not_before) all.push_back("is not valid before " + date_text(certificate.not_before));
   X509* last = certificate.leaf.get();
   for (const auto& next : certificate.chain) {
     if (X509_check_issued(next.get(), last) != X509_V_OK) {

@@ -3,7 +3,7 @@
 #include "proxy/files/small_file.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/observe/timestamp.h"
-#include "proxy/tls/asn1_time.h"
+#include "proxy/tls/pem_file.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>

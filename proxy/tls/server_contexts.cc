@@ -37,8 +37,10 @@ using Chosen = std::map<int, const Certificate*>;  // by type of key: OpenSSL ha
 void ServerContexts::Freer::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
 ServerContexts::ServerContexts(const conf::ListenerTls& conf, std::string_view name, const Certificates& certificates,
+                               std::shared_ptr<const ClientAuthorities> authorities,
                                std::shared_ptr<const TicketKeys> ticket_keys)
-    : ticket_keys_(std::move(ticket_keys)) {
+    : authorities_(std::move(authorities)), ticket_keys_(std::move(ticket_keys)) {
+  if (authorities_) store_ = make_store(*authorities_);
   for (const std::string& protocol : conf.alpn) alpn_.append(1, static_cast<char>(protocol.size())).append(protocol);
   add(conf, name, certificates);
 }
@@ -89,9 +91,11 @@ ServerContexts::Context ServerContexts::make_context(const conf::ListenerTls& co
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, session_seconds);
   SSL_CTX_set_max_early_data(context, 0);
+  const std::string whose = authorities_ ? std::string(name) + '\0' + authorities_->digest : std::string(name);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> id{};
-  SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), id.data());
+  SHA256(reinterpret_cast<const unsigned char*>(whose.data()), whose.size(), id.data());
   SSL_CTX_set_session_id_context(context, id.data(), id.size());
+  if (authorities_) ask_for_certificates(context, store_.get(), *authorities_);
 
   SSL_CTX_set_ex_data(context, self_index(), this);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, seal_ticket);

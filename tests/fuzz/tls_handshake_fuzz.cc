@@ -37,7 +37,8 @@ std::shared_ptr<const Certificate> make_certificate(const std::string& name) {
 const ServerContexts& server() {
   static const ServerContexts contexts(
       conf::ListenerTls{.alpn = {"h2", "http/1.1"}}, "web",
-      ServerContexts::Certificates{make_certificate("a.example"), make_certificate("*.b.example")}, TicketKeys::make());
+      ServerContexts::Certificates{make_certificate("a.example"), make_certificate("*.b.example")}, nullptr,
+      TicketKeys::make());
   return contexts;
 }
 

@@ -6,8 +6,8 @@ import ssl
 from .client import Client
 
 
-def tls_context(*, authority=None, alpn=(), least=None, most=None) -> ssl.SSLContext:
-    """Believes `authority` (a PEM file), or everybody."""
+def tls_context(*, authority=None, alpn=(), least=None, most=None, certificate=None) -> ssl.SSLContext:
+    """Believes `authority` (a PEM file), or everybody. Proves `certificate`, a PEM file with its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = authority is not None
     context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
@@ -15,6 +15,8 @@ def tls_context(*, authority=None, alpn=(), least=None, most=None) -> ssl.SSLCon
         context.load_verify_locations(authority)
     if alpn:
         context.set_alpn_protocols(list(alpn))
+    if certificate:
+        context.load_cert_chain(certificate)
     context.minimum_version = least or ssl.TLSVersion.TLSv1_2
     context.maximum_version = most or ssl.TLSVersion.TLSv1_3
     return context
