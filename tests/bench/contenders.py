@@ -117,9 +117,9 @@ HAPROXY = """\
 global
   nbthread 1
   maxconn 9000
+  maxpipes 64
 defaults
   mode http
-  option forwardfor
   http-reuse always
   timeout connect 5s
   timeout client 300s
@@ -127,6 +127,7 @@ defaults
   timeout http-keep-alive 300s
   timeout http-request 10s
 frontend f
+  option forwardfor
   bind 127.0.0.1:{ports.plain} backlog 4096
   bind 127.0.0.1:{ports.tls} backlog 4096 ssl crt {ports.certificate} curves X25519:P-256
   default_backend b
