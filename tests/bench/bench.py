@@ -47,8 +47,10 @@ class Row:
     def load_flags(self) -> list[str]:
         return [*["close"] * self.close, *["tls"] * self.tls, *["resume"] * self.resume]
 
-    def port(self, ports: cast.Ports) -> int:
-        return ports.tls if self.tls else ports.tcp if self.tcp else ports.plain
+    def port(self, ports: cast.Ports, contender: cast.Contender) -> int:
+        if self.tls:
+            return ports.tls
+        return ports.tcp if self.tcp and contender.speaks_http else ports.plain  # all that the relay does is TCP
 
     @property
     def unit(self) -> str:
@@ -175,7 +177,7 @@ class Bench:
         if row.idle:
             return self.measure_idle(row, contender)
         process, ports = self.running[contender.name]
-        command = self.load_command(row, row.port(ports), seconds)
+        command = self.load_command(row, row.port(ports, contender), seconds)
         before = process.cpu_ns()
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               preexec_fn=lambda: pin(self.options.load_core, batch=True))
@@ -197,7 +199,7 @@ class Bench:
     def measure_idle(self, row: Row, contender: cast.Contender) -> dict:
         """A fresh process: its memory with N connections that each made one request, less that before them."""
         process, ports = self.start(contender)
-        port = row.port(ports)
+        port = row.port(ports, contender)
         sockets: list[socket.socket] = []
 
         def connect() -> socket.socket:
