@@ -45,12 +45,18 @@ error_code TlsChannel::handshake() {
   if (const error_code error = flush_pending(false)) return error;
   ERR_clear_error();
   const int done = SSL_do_handshake(ssl_.get());
-  const error_code error = done == 1 ? error_code() : error_of(done);
+  if (done == 1) {
+    // What ends the handshake shares a segment with what is said first; a read that would wait sends it before.
+    std::string& out = descriptor_.loop().tls_output();
+    last_flight_waits_ = !out.empty();
+    pending_.append(out);
+    out.clear();
+    established_ = true;
+    return {};
+  }
+  const error_code error = error_of(done);
   const error_code flushed = flush(false);
-  if (error && error != would_block) return error;
-  if (flushed) return flushed;
-  established_ = !error;
-  return error;
+  return error == would_block && flushed ? flushed : error;
 }
 
 ReadResult TlsChannel::read(std::size_t limit) {
@@ -73,6 +79,7 @@ ReadResult TlsChannel::read(std::size_t limit) {
   flush(false);  // what a key update or an alert had to say
   if (error && error != would_block) failure_ = error;
   if (size > 0) return {{scratch.data(), size}, {}};
+  if (std::exchange(last_flight_waits_, false)) flush_pending(false);
   return {{}, error};
 }
 
@@ -108,7 +115,9 @@ std::size_t TlsChannel::encrypt(std::string_view first, std::string_view second)
 }
 
 IoResult TlsChannel::write(std::string_view first, std::string_view second, bool more_follows) {
-  if (const error_code error = flush_pending(more_follows)) return {0, error};
+  if (!last_flight_waits_) {
+    if (const error_code error = flush_pending(more_follows)) return {0, error};
+  }
   std::size_t written = 0;
   if (std::exchange(held_back_, false)) {
     (first.empty() ? second : first).remove_prefix(1);
@@ -118,9 +127,13 @@ IoResult TlsChannel::write(std::string_view first, std::string_view second, bool
   if (!descriptor_.writable()) {
     return {written, written == 0 ? would_block : error_code()};
   }
+  if (std::exchange(last_flight_waits_, false)) {
+    descriptor_.loop().tls_output().append(pending_);
+    std::string().swap(pending_);
+  }
   const std::size_t taken = encrypt(first, second);
-  if (taken == 0) return {0, take_tls_error(boost::asio::error::connection_reset)};
   const error_code error = flush(more_follows);
+  if (taken == 0) return {0, take_tls_error(boost::asio::error::connection_reset)};
   if (error && error != would_block) return {0, error};
   held_back_ = !pending_.empty();
   written += taken - (held_back_ ? 1 : 0);
