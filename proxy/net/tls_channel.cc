@@ -45,18 +45,18 @@ error_code TlsChannel::handshake() {
   if (const error_code error = flush_pending(false)) return error;
   ERR_clear_error();
   const int done = SSL_do_handshake(ssl_.get());
-  if (done == 1) {
-    // What ends the handshake shares a segment with what is said first; a read that would wait sends it before.
+  established_ = done == 1;
+  if (established_ && SSL_is_server(ssl_.get()) == 1 && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+    // The session tickets: they leave with the first answer, or when a read has to wait.
     std::string& out = descriptor_.loop().tls_output();
-    last_flight_waits_ = !out.empty();
+    tickets_wait_ = !out.empty();
     pending_.append(out);
     out.clear();
-    established_ = true;
     return {};
   }
-  const error_code error = error_of(done);
+  const error_code error = established_ ? error_code() : error_of(done);
   const error_code flushed = flush(false);
-  return error == would_block && flushed ? flushed : error;
+  return !error || error == would_block ? (flushed ? flushed : error) : error;
 }
 
 ReadResult TlsChannel::read(std::size_t limit) {
@@ -79,7 +79,7 @@ ReadResult TlsChannel::read(std::size_t limit) {
   flush(false);  // what a key update or an alert had to say
   if (error && error != would_block) failure_ = error;
   if (size > 0) return {{scratch.data(), size}, {}};
-  if (std::exchange(last_flight_waits_, false)) flush_pending(false);
+  if (std::exchange(tickets_wait_, false)) flush_pending(false);
   return {{}, error};
 }
 
@@ -115,7 +115,7 @@ std::size_t TlsChannel::encrypt(std::string_view first, std::string_view second)
 }
 
 IoResult TlsChannel::write(std::string_view first, std::string_view second, bool more_follows) {
-  if (!last_flight_waits_) {
+  if (!tickets_wait_) {
     if (const error_code error = flush_pending(more_follows)) return {0, error};
   }
   std::size_t written = 0;
@@ -127,7 +127,7 @@ IoResult TlsChannel::write(std::string_view first, std::string_view second, bool
   if (!descriptor_.writable()) {
     return {written, written == 0 ? would_block : error_code()};
   }
-  if (std::exchange(last_flight_waits_, false)) {
+  if (std::exchange(tickets_wait_, false)) {
     descriptor_.loop().tls_output().append(pending_);
     std::string().swap(pending_);
   }
