@@ -56,7 +56,8 @@ error_code TlsChannel::handshake() {
   }
   const error_code error = established_ ? error_code() : error_of(done);
   const error_code flushed = flush(false);
-  return !error || error == would_block ? (flushed ? flushed : error) : error;
+  if (error && error != would_block) return error;
+  return flushed ? flushed : error;
 }
 
 ReadResult TlsChannel::read(std::size_t limit) {
