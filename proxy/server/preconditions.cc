@@ -1,10 +1,9 @@
 #include "proxy/server/preconditions.h"
 
 #include "conf/endpoints_file.h"
-#include "proxy/health/tls_contexts.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
-#include "proxy/tls/certificate.h"
+#include "proxy/tls/authorities.h"
 
 #include <string>
 #include <utility>
@@ -53,19 +52,50 @@ void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& fi
   }
 }
 
-void check_probe_authorities(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
-  TlsContexts contexts;
+void check_authorities(const conf::BackendTls& tls, const std::string& path, std::vector<conf::Diagnostic>& findings) {
+  if (tls.ca_file.empty() || tls.verify == conf::TlsVerify::none) return;
+  try {
+    read_authorities(tls.ca_file);
+  } catch (const CertificateError& error) {
+    findings.push_back({.severity = conf::Severity::error,
+                        .path = path + ".ca",
+                        .message = error.what(),
+                        .hint = "a file of certificates in PEM"});
+  }
+}
+
+void check_own(const conf::CertificateFiles& pair, const std::string& path, std::vector<conf::Diagnostic>& findings) {
+  try {
+    const auto certificate = read_certificate(pair);
+    for (const std::string& doubt : doubts(*certificate, std::chrono::system_clock::now(), ShownBy::client)) {
+      findings.push_back({.severity = conf::Severity::warning,
+                          .path = path + ".certificate",
+                          .message = pair.certificate + " " + doubt,
+                          .hint = {}});
+    }
+  } catch (const CertificateError& error) {
+    findings.push_back({.severity = conf::Severity::error,
+                        .path = path + (error.of_key ? ".key" : ".certificate"),
+                        .message = error.what(),
+                        .hint = "PEM files that belong together"});
+  }
+}
+
+/// What probes have of their service's is said once.
+void check_backend_tls(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
   for (std::size_t i = 0; i < model.services.size(); ++i) {
     const conf::Service& service = model.services[i];
+    const std::string path = "services[" + std::to_string(i) + "].";
+    if (service.tls) check_authorities(*service.tls, path + "tls", findings);
+    if (service.tls && service.tls->client_certificate) {
+      check_own(*service.tls->client_certificate, path + "tls.client_certificate", findings);
+    }
     for (const auto& [field, health] :
          {std::pair("health", &service.health), std::pair("node_health", &service.node_health)}) {
       if (!*health || (*health)->kind != conf::ProbeKind::https) continue;
-      if (const auto context = contexts.get((*health)->tls); !context) {
-        findings.push_back({.severity = conf::Severity::error,
-                            .path = "services[" + std::to_string(i) + "]." + field + ".tls.ca",
-                            .message = context.error().message,
-                            .hint = "a file of certificates in PEM"});
-      }
+      const bool is_services =
+          service.tls && service.tls->verify != conf::TlsVerify::none && (*health)->tls.ca_file == service.tls->ca_file;
+      if (!is_services) check_authorities((*health)->tls, path + field + ".tls", findings);
     }
   }
 }
@@ -99,7 +129,7 @@ void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>
   check_transparent_source(model, findings);
   check_key_files(model, findings);
   check_certificates(model, findings);
-  check_probe_authorities(model, findings);
+  check_backend_tls(model, findings);
   conf::check_endpoints_files(model, findings);
 }
 

@@ -1,0 +1,66 @@
+#include "proxy/exchange/upstream_tls.h"
+
+#include "proxy/net/tls_error.h"
+
+#include <boost/asio/error.hpp>
+#include <openssl/ssl.h>
+
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace telltale::proxy {
+namespace {
+
+using boost::system::error_code;
+
+Awaitable<error_code> shake_hands(Stream& stream, WorkerContext& worker) {
+  for (;;) {
+    error_code error;
+    while (!worker.handshakes.take(worker.loop.now())) {
+      std::tie(error) = co_await worker.loop.async_yield(as_result);
+      if (!error && !stream.is_open()) error = boost::asio::error::operation_aborted;
+      if (error) co_return error;
+    }
+    error = stream.tls()->handshake();
+    if (error != boost::asio::error::would_block) co_return error;
+    if (stream.tls()->wants_write()) {
+      std::tie(error) = co_await stream.async_writable(as_result);
+    } else {
+      std::tie(error) = co_await stream.async_readable(as_result);
+    }
+    if (error) co_return error;
+  }
+}
+
+/// A backend without ALPN (RFC 7301) is taken at its word that it speaks HTTP/1.
+bool is_http1(const SSL* ssl) {
+  const unsigned char* octets = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &octets, &size);
+  const std::string_view chosen(reinterpret_cast<const char*>(octets), size);
+  return chosen.empty() || chosen == "http/1.1" || chosen == "http/1.0";
+}
+
+}  // namespace
+
+Awaitable<error_code> secure_upstream(Stream& stream, WorkerContext& worker, const LocalService& service,
+                                      std::shared_ptr<const Endpoint> endpoint, ClientContext::Speaks speaks) {
+  // Other certificates may come into use meanwhile.
+  const std::shared_ptr<ClientContext> context = worker.backend_tls[service.service().index()];
+  ServiceMetrics& metrics = service.metrics();
+  const TlsPeer peer = tls_peer(*service.conf().tls, endpoint->host_name, endpoint->address);
+  stream.start_tls(context->connect(peer, speaks, endpoint->id));
+  error_code error = co_await shake_hands(stream, worker);
+  if (!error && speaks == ClientContext::Speaks::http1 && !is_http1(stream.tls()->ssl())) error = tls_wrong_protocol();
+  if (error) {
+    context->forget(endpoint->id);
+    metrics.tls_failures.add();
+    co_return error;
+  }
+  metrics.tls_handshakes.add();
+  if (SSL_session_reused(stream.tls()->ssl()) == 1) metrics.tls_resumed.add();
+  co_return error;
+}
+
+}  // namespace telltale::proxy
