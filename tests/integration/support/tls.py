@@ -74,15 +74,23 @@ class TlsBackend(Backend):
 
         def handle(connection):
             try:
-                connection.sock = context.wrap_socket(connection.sock, server_side = True, suppress_ragged_eofs = False)
-              except ssl.SSLError : return self.handshakes.append(connection.sock.session_reused) try
-      : inner(connection) except ssl.SSLError : return if connection.sock.fileno() >= 0 : with contextlib.suppress(OSError, ValueError)
-    : connection.sock.unwrap()
+                connection.sock = context.wrap_socket(connection.sock, server_side=True, suppress_ragged_eofs=False)
+            except ssl.SSLError:
+                return
+            self.handshakes.append(connection.sock.session_reused)
+            try:
+                inner(connection)
+            except ssl.SSLError:
+                return
+            if connection.sock.fileno() >= 0:
+                with contextlib.suppress(OSError, ValueError):
+                    connection.sock.unwrap()
 
-              super().__init__(handle, **options)
+        super().__init__(handle, **options)
 
-              def
-              cut(connection)
-    : ""
-      "FIN, and no close_notify."
-      "" raw = socket.socket(fileno = connection.sock.detach()) raw.shutdown(socket.SHUT_WR) connection.sock = raw
+
+def cut(connection):
+    """FIN, and no close_notify."""
+    raw = socket.socket(fileno=connection.sock.detach())
+    raw.shutdown(socket.SHUT_WR)
+    connection.sock = raw
