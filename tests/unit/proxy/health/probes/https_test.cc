@@ -114,6 +114,47 @@ TEST(HttpsProbe, TellsTheNameInTheHandshake) {
   }
 }
 
+TEST(HttpsProbe, LooksForTheNameThatWasFound) {
+  const Certificate authority({.common_name = "authority", .authority = true});
+  const Certificate certificate({.names = "DNS:app.internal"}, authority);
+  const TemporaryFile ca(authority.pem());
+  struct Case {
+    const char *description, *host, *found, *told;
+    ProbeOutcome outcome;
+  };
+  const Case cases[] = {
+      {"nothing but the address", "", "", "", ProbeOutcome::unhealthy},
+      {"the name that was looked up", "", "app.internal", "app.internal", ProbeOutcome::healthy},
+      {"who is asked for in the request goes first", "web.internal", "app.internal", "web.internal",
+       ProbeOutcome::unhealthy},
+  };
+  for (const Case& c : cases) {
+    boost::asio::io_context io;
+    TlsNode node(io, certificate, always(response(200, "")));
+    conf::Health health = quick(conf::ProbeKind::https);
+    health.tls.ca_file = ca.path();
+    health.host = c.host;
+    ProbeTarget target = target_at(node.address(), health);
+    target.host_name = c.found;
+    Checked checked(io, std::move(target));
+    ASSERT_TRUE(checked.until_probes(1)) << c.description;
+    EXPECT_EQ(checked.results[0].outcome, c.outcome) << c.description << ": " << checked.results[0].reason;
+    if (c.outcome == ProbeOutcome::healthy) EXPECT_EQ(node.sni(), c.told) << c.description;
+  }
+}
+
+TEST(HttpsProbe, ShowsTheCertificateOfItsService) {
+  const Certificate certificate({}), own({.common_name = "us"});
+  const TemporaryFile pem(own.pem() + own.key_pem());
+  boost::asio::io_context io;
+  TlsNode node(io, certificate, always(response(200, "")), {.asks_for_certificate = true, .believes = own.pem()});
+  conf::Health health = quick_https();
+  health.tls.client_certificate = conf::CertificateFiles{pem.path(), pem.path(), {}};
+  Checked checked(io, node.address(), health);
+  ASSERT_TRUE(checked.until_probes(1));
+  EXPECT_EQ(checked.results[0].reason, "answered 200");
+}
+
 TEST(HttpsProbe, SpeaksForItselfBeforeTheHandshake) {
   const Certificate certificate({});
   const std::string v2("\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x20\x00\x00\x00", 16);
