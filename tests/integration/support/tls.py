@@ -82,7 +82,7 @@ class TlsBackend(Backend):
                 inner(connection)
             except ssl.SSLError:
                 return
-            if connection.sock.fileno() >= 0:
+            if isinstance(connection.sock, ssl.SSLSocket) and connection.sock.fileno() >= 0:
                 with contextlib.suppress(OSError, ValueError):
                     connection.sock.unwrap()
 

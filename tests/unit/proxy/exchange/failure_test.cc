@@ -268,7 +268,7 @@ TEST(Failure, IsTrueOnlyWithASide) {
 TEST(Failure, EveryNameIsItsOwn) {
   std::set<std::string_view> phases;
   for (int i = 0; i <= static_cast<int>(Phase::response_write); ++i) phases.insert(to_string(static_cast<Phase>(i)));
-  EXPECT_EQ(phases.size(), 11u);
+  EXPECT_EQ(phases.size(), 12u);
   EXPECT_EQ(to_string(Phase::response_write), "response_write");
   EXPECT_EQ(to_string(Phase::proxy_header), "proxy_header");
   EXPECT_EQ(to_string(Side::none), "none");

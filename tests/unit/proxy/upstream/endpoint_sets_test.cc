@@ -93,7 +93,7 @@ std::vector<Case> cases() {
   {
     auto& s =
         add("a Unix socket is probed itself, whatever the port", {"unix:/run/app.sock"}, {"s/app unix:/run/app.sock"});
-    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, "app"}};
+    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, {}, "app"}};
   }
   {
     auto& s = add("node_health: each node, and everybody where they serve",
