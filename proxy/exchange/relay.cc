@@ -294,6 +294,7 @@ void Exchange::stage_response() {
                            .reason = response_.reason,
                            .fields = &response_.fields,
                            .extra_fields = {},
+                           .hsts = connection_->snapshot->hsts[connection_->listener_index],
                            .body = response_.body,
                            .keep_alive = keep_alive() && !gives_up_request(),
                            .close_follows = request_sent_});
@@ -323,6 +324,7 @@ Awaitable<> Exchange::send_reply() {
                            .reason = {},
                            .fields = nullptr,
                            .extra_fields = reply.fields,
+                           .hsts = connection_->snapshot->hsts[connection_->listener_index],
                            .body = {http1::Framing::content_length, reply.body.size()},
                            .keep_alive = keep_alive() && client_->request_complete(),
                            .close_follows = true});

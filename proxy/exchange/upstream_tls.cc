@@ -15,10 +15,11 @@ namespace {
 using boost::system::error_code;
 
 Awaitable<error_code> shake_hands(Stream& stream, WorkerContext& worker) {
+  Readiness turn;
   for (;;) {
     error_code error;
-    while (!worker.handshakes.take(worker.loop.now())) {
-      std::tie(error) = co_await worker.loop.async_yield(as_result);
+    if (!worker.handshakes.take(turn)) {
+      std::tie(error) = co_await turn.async_wait(as_result);
       if (!error && !stream.is_open()) error = boost::asio::error::operation_aborted;
       if (error) co_return error;
     }

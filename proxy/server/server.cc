@@ -1,6 +1,7 @@
 #include "proxy/server/server.h"
 
 #include "conf/apply_ranges.h"
+#include "proxy/exchange/hsts.h"
 #include "proxy/net/gateways.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/observe/log.h"
@@ -137,6 +138,7 @@ std::shared_ptr<Snapshot> Server::make_snapshot(std::shared_ptr<const conf::Mode
   for (const auto& listener : model->listeners) {
     snapshot->infrastructure.push_back(infrastructure_of(*model, listener, gateways_));
     snapshot->routes.push_back(std::make_unique<RouteTable>(listener.routes));
+    snapshot->hsts.push_back(hsts_line(listener));
   }
   snapshot->model = std::move(model);
   return snapshot;
@@ -214,6 +216,15 @@ void Server::use_backend_tls(std::size_t service) {
   });
 }
 
+void Server::use_ticket_keys(std::size_t listener, const std::shared_ptr<const TicketKeys>& keys) {
+  for (auto& worker : workers_) {
+    worker->post([listener, keys](WorkerContext& context) { context.tls[listener]->use(keys); });
+  }
+  after_posted(control_, workers_, [name = model_->listeners[listener].name, count = keys->size()] {
+    spdlog::info("listener {}: new session ticket keys: the first of {} seals from now on", name, count);
+  });
+}
+
 /// All before any worker starts: an address that is taken is said at once.
 void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers) {
   for (const auto& listener : model_->listeners) {
@@ -272,15 +283,7 @@ void Server::serve() {
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
   backend_tls_files_.watch([this](std::size_t service) { use_backend_tls(service); });
   tls_files_.watch([this](std::size_t listener) { use_certificates(listener); },
-                   [this](const std::shared_ptr<const TicketKeys>& keys) {
-                     for (auto& worker : workers_) {
-                       worker->post([keys](WorkerContext& context) {
-                         for (const auto& contexts : context.tls) {
-                           if (contexts) contexts->use(keys);
-                         }
-                       });
-                     }
-                   });
+                   [this](std::size_t listener, const auto& keys) { use_ticket_keys(listener, keys); });
   watch_sources();
   after_posted(control_, workers_, [this] {
     health_ports_->set_proxy_healthy(phase_ == Phase::serving);

@@ -35,8 +35,8 @@ class Server {
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
 
   /// Binds everything, so that errors come out before anything runs: throws std::system_error, and KeyFileError,
-  /// CertificateError and EndpointsFileError for files that cannot be used. `make_log` makes one access log for each
-  /// worker (default: as configured).
+  /// CertificateError, TicketKeyError and EndpointsFileError for files that cannot be used. `make_log` makes one access
+  /// log for each worker (default: as configured).
   Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
   ~Server();
 
@@ -60,6 +60,7 @@ class Server {
   void use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys);
   void use_certificates(std::size_t listener);
   void use_backend_tls(std::size_t service);
+  void use_ticket_keys(std::size_t listener, const std::shared_ptr<const TicketKeys>& keys);
   void use_members(std::size_t service, Members members);
   void serve();
   void start_admin();

@@ -1,6 +1,7 @@
 #include "proxy/tls/client_context.h"
 
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/pem_file.h"
 #include "proxy/upstream/endpoint.h"
 
 #include <openssl/err.h>
@@ -39,11 +40,6 @@ void set_number(SSL* ssl, int index, std::uintptr_t value) {
   if (SSL_set_ex_data(ssl, index, reinterpret_cast<void*>(value)) != 1) {  // NOLINT(performance-no-int-to-ptr)
     throw std::bad_alloc();
   }
-}
-
-std::time_t end_of(const X509* certificate) {
-  std::tm parts{};
-  return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1 ? ::timegm(&parts) : 0;
 }
 
 void need(int done) {
@@ -179,7 +175,9 @@ std::time_t ClientContext::good_until(SSL* ssl) const {
   if (verify_ == conf::TlsVerify::none) return end;
   const STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl);
   if (chain == nullptr) return 0;
-  for (int i = 0; i < sk_X509_num(chain); ++i) end = std::min(end, end_of(sk_X509_value(chain, i)));
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    end = std::min(end, std::chrono::system_clock::to_time_t(time_of(X509_get0_notAfter(sk_X509_value(chain, i)))));
+  }
   return end;
 }
 

@@ -8,8 +8,8 @@ from .backend import Backend, http_handler
 from .client import Client
 
 
-def tls_context(*, authority=None, alpn=(), least=None, most=None) -> ssl.SSLContext:
-    """Believes `authority` (a PEM file), or everybody."""
+def tls_context(*, authority=None, alpn=(), least=None, most=None, certificate=None) -> ssl.SSLContext:
+    """Believes `authority` (a PEM file), or everybody. Proves `certificate`, a PEM file with its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = authority is not None
     context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
@@ -17,6 +17,8 @@ def tls_context(*, authority=None, alpn=(), least=None, most=None) -> ssl.SSLCon
         context.load_verify_locations(authority)
     if alpn:
         context.set_alpn_protocols(list(alpn))
+    if certificate:
+        context.load_cert_chain(certificate)
     context.minimum_version = least or ssl.TLSVersion.TLSv1_2
     context.maximum_version = most or ssl.TLSVersion.TLSv1_3
     return context
@@ -40,6 +42,15 @@ class TlsClient(Client):
     def certificate(self) -> bytes:
         """The server's, in DER."""
         return self.sock.getpeercert(binary_form=True)
+
+
+def client_hello(**options) -> bytes:
+    """What a client with such a tls_context() says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls_context(**options).wrap_bio(incoming, outgoing, server_hostname="a.test")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
 
 
 def der_of(path) -> bytes:
