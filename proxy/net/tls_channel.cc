@@ -143,6 +143,17 @@ IoResult TlsChannel::write(std::string_view first, std::string_view second, bool
 
 bool TlsChannel::has_pending() const { return failure_ || !received_.empty() || SSL_has_pending(ssl_.get()) == 1; }
 
+bool TlsChannel::is_silent() {
+  if (failure_) return false;
+  char octet;
+  std::size_t size = 0;
+  ERR_clear_error();
+  const int done = SSL_peek_ex(ssl_.get(), &octet, sizeof octet, &size);
+  const error_code error = done == 1 ? error_code() : error_of(done);
+  flush(false);
+  return error == would_block;
+}
+
 void TlsChannel::end(bool close_follows) {
   if (!established_ || failure_.category() == tls_category() || std::exchange(ended_, true)) return;
   ERR_clear_error();
