@@ -229,6 +229,20 @@ class Changes(MutualTlsTest):
                 self.assertFalse(client.sock.session_reused)
                 self.assertEqual(client.get("/").status, 200)
 
+    def test_no_session_outlives_its_certificate(self):
+        proxy = self.serve(ca=self.ca, crl=self.crl)
+        context = tls_context(certificate=self.root.issue("soon", seconds=12))
+        first = self.client(proxy, context=context)
+        first.get("/")
+
+        def is_resumed():
+            with TlsClient(proxy.address(), context=context, session=first.sock.session) as client:
+                return client.sock.session_reused
+
+        self.assertTrue(is_resumed())
+        wait_until(lambda: not is_resumed(), "the certificate to expire")
+        proxy.log.wait_line("certificate has expired")
+
     def test_a_session_without_a_certificate_is_none_where_one_is_required(self):
         listeners = [listener(mode, tls=self.tls(mode=mode)) for mode in ("optional", "required")]
         proxy = self.start(config(service(self.backend()), listeners=listeners))
