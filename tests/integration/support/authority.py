@@ -23,12 +23,11 @@ default_crl_days = 30
 rand_serial = yes
 unique_subject = no
 copy_extensions = copy
-preserve = yes
 policy = any
 [any]
-commonName = optional
-organizationName = optional
 countryName = optional
+organizationName = optional
+commonName = optional
 [req]
 distinguished_name = none
 [none]
