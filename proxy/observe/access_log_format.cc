@@ -13,43 +13,15 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::size_t field_count = static_cast<std::size_t>(AccessField::count_);
-constexpr std::array<std::string_view, field_count> field_names = {"time",
-                                                                   "request_id",
-                                                                   "client",
-                                                                   "client_port",
-                                                                   "provenance",
-                                                                   "peer",
-                                                                   "listener",
-                                                                   "route",
-                                                                   "service",
-                                                                   "node",
-                                                                   "endpoint",
-                                                                   "method",
-                                                                   "host",
-                                                                   "target",
-                                                                   "protocol",
-                                                                   "status",
-                                                                   "bytes_received",
-                                                                   "bytes_sent",
-                                                                   "duration_ms",
-                                                                   "connect_ms",
-                                                                   "response_ms",
-                                                                   "tries",
-                                                                   "reused",
-                                                                   "user_agent",
-                                                                   "failure_side",
-                                                                   "failure_phase",
-                                                                   "failure",
-                                                                   "client_refused",
-                                                                   "reason",
-                                                                   "tls.version",
-                                                                   "tls.cipher",
-                                                                   "tls.sni",
-                                                                   "tls.alpn",
-                                                                   "tls.client_verified",
-                                                                   "tls.client_subject",
-                                                                   "tls.client_sans",
-                                                                   "tls.client_fingerprint"};
+// clang-format off
+constexpr std::array<std::string_view, field_count> field_names = {
+    "time",     "request_id",  "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason",   "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
+    "tls.client_verified", "tls.client_subject", "tls.client_sans", "tls.client_fingerprint"};
+// clang-format on
 constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
 constexpr auto first_certificate_field = static_cast<std::size_t>(AccessField::tls_client_subject);
 
