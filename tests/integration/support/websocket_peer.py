@@ -3,6 +3,7 @@ websocket_peer.py talk URL LAST SIZE…: sends messages of these sizes, expects 
 bye) or has itself closed (LAST is close), and prints what it saw of the end. Pings go both ways meanwhile."""
 
 import asyncio
+import contextlib
 import os
 import sys
 
@@ -13,11 +14,10 @@ OPTIONS = {"max_size": LIMIT, "compression": None, "ping_interval": 0.2, "ping_t
 
 
 async def answer(connection):
-    async for message in connection:
-        if message == "close":
-            await connection.close(4000, "as you wish")
-        else:
+    with contextlib.suppress(websockets.ConnectionClosed):
+        while (message := await connection.recv()) != "close":
             await connection.send(message)
+        await connection.close(4000, "as you wish")
     print("closed", connection.close_code, connection.close_reason, flush=True)
 
 
