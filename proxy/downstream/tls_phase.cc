@@ -3,6 +3,7 @@
 #include "proxy/downstream/linger.h"
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
+#include "proxy/exchange/shake_hands.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/tls/client_certificate.h"
 #include "proxy/tls/server_contexts.h"
@@ -20,7 +21,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -48,19 +48,6 @@ Awaitable<std::string_view> peek(Stream& stream) {
     if (got.error != boost::asio::error::would_block) co_return std::string_view();
     const auto [error] = co_await stream.async_readable(as_result);
     if (error) co_return std::string_view();
-  }
-}
-
-Awaitable<error_code> shake_hands(Stream& stream) {
-  for (;;) {
-    error_code error = stream.tls()->handshake();
-    if (error != boost::asio::error::would_block) co_return error;
-    if (stream.tls()->wants_write()) {
-      std::tie(error) = co_await stream.async_writable(as_result);
-    } else {
-      std::tie(error) = co_await stream.async_readable(as_result);
-    }
-    if (error) co_return error;
   }
 }
 
@@ -138,12 +125,14 @@ Awaitable<bool> accept_tls(Connection& connection) {
   Stream& stream = connection.stream();
   ConnectionContext& context = connection.context();
   const conf::ListenerTls& conf = *context.listener->tls;
-  stream.expires_after(conf.handshake_timeout);
+  auto until = connection.worker().loop.now() + conf.handshake_timeout;
+  stream.descriptor().set_deadline(until);
   std::string_view first = co_await peek(stream);
   if (starts_like_proxy_header(first)) {
     const bool go_on = co_await refuse_proxy_header(connection);
     if (!go_on) co_return false;
-    stream.expires_after(conf.handshake_timeout);
+    until = connection.worker().loop.now() + conf.handshake_timeout;
+    stream.descriptor().set_deadline(until);
     first = co_await peek(stream);
   }
   if (first.empty()) {
@@ -157,7 +146,7 @@ Awaitable<bool> accept_tls(Connection& connection) {
   }
   const std::shared_ptr<ServerContexts> contexts = connection.worker().tls[context.listener_index];
   stream.start_tls(contexts->accept());
-  const error_code error = co_await shake_hands(stream);
+  const error_code error = co_await shake_hands(connection.worker(), stream, until);
   if (error) {
     report(context, error);
     co_return false;

@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, field_count> field_names = {
     "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
     "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
     "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason",   "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
+    "reason",   "ended_by", "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
     "tls.client_verified", "tls.client_subject", "tls.client_sans", "tls.client_fingerprint"};
 // clang-format on
 constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
@@ -167,6 +167,20 @@ void write_client_cert(Style style, AccessField field, const forwarding::TlsFact
   }
 }
 
+std::string_view name_of_end(Side side) {
+  switch (side) {
+    case Side::downstream:
+      return "client";
+    case Side::upstream:
+      return "backend";
+    case Side::proxy:
+      return "proxy";
+    case Side::none:
+      break;
+  }
+  return {};
+}
+
 template <class Style>
 void write_field(Style style, AccessField field, const AccessRecord& record, Timestamp& timestamp) {
   switch (field) {
@@ -232,6 +246,8 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return write_refusal(style, record.client);
     case AccessField::reason:
       return style.string(to_string(reason_of(record.failure)));
+    case AccessField::ended_by:
+      return style.string(name_of_end(record.ended_by));
     case AccessField::tls_version:
       return record.tls != nullptr ? style.string(record.tls->version) : style.nothing();
     case AccessField::tls_cipher:

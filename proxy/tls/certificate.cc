@@ -1,5 +1,6 @@
 #include "proxy/tls/certificate.h"
 
+#include "conf/text.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/tls/pem_file.h"
 
@@ -9,8 +10,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
-
 namespace telltale::proxy {
 namespace {
 
@@ -18,11 +17,9 @@ using std::chrono::system_clock;
 
 constexpr int min_rsa_bits = 2048;
 
-std::string lower(const unsigned char* octets, int size) {
-  std::string text(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  return text;
+std::string lower(const ASN1_STRING* text) {
+  return conf::to_lower(
+      {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text))});
 }
 
 /// RFC 6125 6.4: the common name only where the SAN has no DNS name.
@@ -36,14 +33,13 @@ std::vector<std::string> names_of(X509* leaf) {
   for (int i = 0; list && i < sk_GENERAL_NAME_num(list.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(list.get(), i);
     if (name->type != GEN_DNS) continue;
-    names.push_back(lower(ASN1_STRING_get0_data(name->d.dNSName), ASN1_STRING_length(name->d.dNSName)));
+    names.push_back(lower(name->d.dNSName));
   }
   if (!names.empty()) return names;
   const X509_NAME* subject = X509_get_subject_name(leaf);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (at < 0) return names;
-  const ASN1_STRING* common = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  names.push_back(lower(ASN1_STRING_get0_data(common), ASN1_STRING_length(common)));
+  names.push_back(lower(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
   return names;
 }
 
@@ -96,6 +92,14 @@ void judge(const conf::CertificateFiles& files, Certificate& out) {
   }
 }
 
+void read_staple(const std::string& path, Certificate& out) try {
+  std::vector<X509*> chain;
+  for (const auto& each : out.chain) chain.push_back(each.get());
+  out.ocsp = read_ocsp(path, out.leaf.get(), chain);
+} catch (const std::runtime_error& error) {
+  throw OcspError(error.what());
+}
+
 }  // namespace
 
 void Certificate::Freer::operator()(X509* certificate) const { X509_free(certificate); }
@@ -110,10 +114,11 @@ std::shared_ptr<const Certificate> read_certificate(const conf::CertificateFiles
   certificate->names = names_of(certificate->leaf.get());
   certificate->not_before = time_of(X509_get0_notBefore(certificate->leaf.get()));
   certificate->not_after = time_of(X509_get0_notAfter(certificate->leaf.get()));
+  if (!files.ocsp.empty()) read_staple(files.ocsp, *certificate);
   return certificate;
 }
 
-std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now) {
+std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now, ShownBy shown_by) {
   std::vector<std::string> all;
   if (now >= certificate.not_after) {
     all.push_back("expired on " + date_text(certificate.not_after));
@@ -129,7 +134,8 @@ std::vector<std::string> doubts(const Certificate& certificate, system_clock::ti
     }
     last = next.get();
   }
-  if (certificate.names.empty()) all.emplace_back("names no host: it can only be the default");
+  if (certificate.names.empty() && shown_by == ShownBy::server)
+    all.emplace_back("names no host: it can only be the default");
   if (certificate.world_readable) all.emplace_back("has a key that everybody on this machine may read; chmod 0600");
   ERR_clear_error();
   return all;

@@ -1,6 +1,7 @@
 #include "proxy/tls/client_authorities.h"
 
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/authorities.h"
 #include "proxy/tls/client_certificate.h"
 #include "proxy/tls/pem_file.h"
 
@@ -23,17 +24,6 @@ namespace {
 using std::chrono::system_clock;
 
 constexpr off_t max_lists_size = 64 * 1024 * 1024;  // of an authority with a million revoked ones
-
-void read_authorities(const std::string& path, ClientAuthorities& out) {
-  struct stat status{};
-  const BioHandle file = open_file(path, false, status);
-  ERR_clear_error();
-  while (X509* next = PEM_read_bio_X509(file.get(), nullptr, no_passphrase, nullptr)) {
-    out.authorities.emplace_back(next);
-  }
-  if (!take_end_of_pem()) throw CertificateError(path + ": " + take_tls_message(), false);
-  if (out.authorities.empty()) throw CertificateError(path + ": there is no certificate in it", false);
-}
 
 void read_lists(const std::string& path, ClientAuthorities& out) try {
   struct stat status{};
@@ -195,7 +185,7 @@ void StoreFreer::operator()(X509_STORE* store) const { X509_STORE_free(store); }
 std::shared_ptr<const ClientAuthorities> read_client_authorities(const conf::ClientCertificates& conf) {
   auto all = std::make_shared<ClientAuthorities>();
   all->conf = conf;
-  read_authorities(conf.ca_file, *all);
+  all->authorities = read_authorities(conf.ca_file);
   find_tops(*all);
   check_names(*all);
   if (!conf.crl_file.empty()) read_lists(conf.crl_file, *all);

@@ -55,6 +55,7 @@ class ServerContexts {
                              unsigned in_size, void* self);
   static int seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                          int sealing);
+  static int staple(SSL* ssl, void* self);
   static int self_index();
 
   std::vector<Context> contexts_;  ///< the first one is the default
@@ -63,6 +64,7 @@ class ServerContexts {
   std::shared_ptr<const ClientAuthorities> authorities_;
   StoreHandle store_;  ///< of `authorities_`
   std::shared_ptr<const TicketKeys> ticket_keys_;
+  std::unordered_map<const X509*, std::shared_ptr<const OcspResponse>> staples_;
 };
 
 }  // namespace telltale::proxy
