@@ -45,7 +45,7 @@ class TcpSession {
   Awaitable<bool> wait_for_turn();
   Awaitable<error_code> connect(std::string_view proxy_header);
   Connecting begin_connect() const;
-  Awaitable<error_code> secure();
+  Awaitable<error_code> secure(EventLoop::Clock::time_point until);
   bool pick();
   void leave();
   bool may_retry();
@@ -242,7 +242,8 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
   service_.metrics().connections_opened.add();
   Stream& stream = upstream_->stream;
   stream = std::move(connecting.stream);
-  stream.expires_after(timeouts_.connect);
+  const auto until = worker_.loop.now() + timeouts_.connect;
+  stream.descriptor().set_deadline(until);
   client_.descriptor().set_dependent(&stream.descriptor());
   // With nothing to send yet the server may speak first: whether the connection stands is for epoll to tell.
   stream.descriptor().clear_writable();
@@ -255,15 +256,16 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
     proxy_header.remove_prefix(sent.size);
     if (sent.error && sent.error != boost::asio::error::would_block) error = sent.error;
   } while (!error && !proxy_header.empty());
-  if (!error && service_.conf().tls) error = co_await secure();
+  if (!error && service_.conf().tls) error = co_await secure(until);
   client_.descriptor().set_dependent(nullptr);
   co_return error;
 }
 
 /// Within the same time.
-Awaitable<error_code> TcpSession::secure() {
+Awaitable<error_code> TcpSession::secure(EventLoop::Clock::time_point until) {
   phase_ = Phase::handshake;
-  return secure_upstream(upstream_->stream, worker_, service_, endpoint_->endpoint, ClientContext::Speaks::anything);
+  return secure_upstream(upstream_->stream, worker_, service_, endpoint_->endpoint, ClientContext::Speaks::anything,
+                         until);
 }
 
 /// From this host's address, or from the client's own: no other stands in for it.

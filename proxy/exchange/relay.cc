@@ -96,7 +96,8 @@ Awaitable<bool> Exchange::establish() {
 /// The same where the service has TLS: the staged PROXY header is all that goes in clear.
 Awaitable<bool> Exchange::secure() {
   Stream& stream = upstream_.connection().stream;
-  stream.expires_after(within_total(timeouts_->connect));
+  const auto until = worker_.loop.now() + within_total(timeouts_->connect);
+  stream.descriptor().set_deadline(until);
   stream.descriptor().clear_writable();  // whether the connection stands is for epoll to tell
   Phase phase = Phase::connect;
   Progress progress = Progress::blocked;
@@ -109,7 +110,8 @@ Awaitable<bool> Exchange::secure() {
   if (!error && progress == Progress::failed) error = upstream_.write_error();
   if (!error) {
     phase = Phase::handshake;
-    error = co_await secure_upstream(stream, worker_, *service_, endpoint_->endpoint, ClientContext::Speaks::http1);
+    error =
+        co_await secure_upstream(stream, worker_, *service_, endpoint_->endpoint, ClientContext::Speaks::http1, until);
   }
   connect_duration_ = EventLoop::Clock::now() - try_began_;
   if (error) {

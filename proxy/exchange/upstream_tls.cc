@@ -1,38 +1,17 @@
 #include "proxy/exchange/upstream_tls.h"
 
+#include "proxy/exchange/shake_hands.h"
 #include "proxy/net/tls_error.h"
 
-#include <boost/asio/error.hpp>
 #include <openssl/ssl.h>
 
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
 namespace {
 
 using boost::system::error_code;
-
-Awaitable<error_code> shake_hands(Stream& stream, WorkerContext& worker) {
-  Readiness turn;
-  for (;;) {
-    error_code error;
-    if (!worker.handshakes.take(turn)) {
-      std::tie(error) = co_await turn.async_wait(as_result);
-      if (!error && !stream.is_open()) error = boost::asio::error::operation_aborted;
-      if (error) co_return error;
-    }
-    error = stream.tls()->handshake();
-    if (error != boost::asio::error::would_block) co_return error;
-    if (stream.tls()->wants_write()) {
-      std::tie(error) = co_await stream.async_writable(as_result);
-    } else {
-      std::tie(error) = co_await stream.async_readable(as_result);
-    }
-    if (error) co_return error;
-  }
-}
 
 /// A backend without ALPN (RFC 7301) is taken at its word that it speaks HTTP/1.
 bool is_http1(const SSL* ssl) {
@@ -46,13 +25,14 @@ bool is_http1(const SSL* ssl) {
 }  // namespace
 
 Awaitable<error_code> secure_upstream(Stream& stream, WorkerContext& worker, const LocalService& service,
-                                      std::shared_ptr<const Endpoint> endpoint, ClientContext::Speaks speaks) {
+                                      std::shared_ptr<const Endpoint> endpoint, ClientContext::Speaks speaks,
+                                      EventLoop::Clock::time_point until) {
   // Other certificates may come into use meanwhile.
   const std::shared_ptr<ClientContext> context = worker.backend_tls[service.service().index()];
   ServiceMetrics& metrics = service.metrics();
   const TlsPeer peer = tls_peer(*service.conf().tls, endpoint->host_name, endpoint->address);
   stream.start_tls(context->connect(peer, speaks, endpoint->id));
-  error_code error = co_await shake_hands(stream, worker);
+  error_code error = co_await shake_hands(worker, stream, until);
   if (!error && speaks == ClientContext::Speaks::http1 && !is_http1(stream.tls()->ssl())) error = tls_wrong_protocol();
   if (error) {
     context->forget(endpoint->id);
