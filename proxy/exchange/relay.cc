@@ -170,6 +170,8 @@ Progress Exchange::forward_request_piece() {
   const Progress put = upstream_.write_body(piece, piece.last ? request_trailers() : client_->trailers());
   if (put == Progress::failed) upload_broken_ = true;
   if (put == Progress::done && piece.last) request_sent_ = true;
+  if (piece.last) note_end(Side::downstream);
+  if (upload_broken_) note_end(Side::upstream);
   return put;
 }
 
@@ -269,8 +271,13 @@ Progress Exchange::forward_body() {
   client_full_ = put == Progress::blocked;
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   response_read_ = piece.last;
+  if (piece.last) note_end(Side::upstream);
   if (tunnel_) client_->expires_after(timeouts_->idle);
   return got;
+}
+
+void Exchange::note_end(Side side) {
+  if (tunnel_ && tunnel_end_ == Side::none) tunnel_end_ = side;
 }
 
 /// Whether the client took all that was staged or kept; else client_full_ or failure_ is set.

@@ -70,6 +70,7 @@ class TlsChannel {
   boost::system::error_code failure_;   ///< for good; of a read that had octets to give first
   bool held_back_ = false;              ///< an octet that was not told as written: its record is in pending_, or left
   bool established_ = false;
+  bool tickets_wait_ = false;  ///< pending_ is session tickets, which were not tried to be sent
   bool ended_ = false;
 };
 

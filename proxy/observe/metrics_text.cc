@@ -144,6 +144,20 @@ void write_assertions(PrometheusWriter& writer, Workers workers, std::span<const
   }
 }
 
+void write_hellos(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  writer.family("telltale_client_hellos_total", "counter",
+                "Connections whose ClientHello was looked at, their TLS being the backend's, by what came.");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t verdict = 0; verdict < static_cast<std::size_t>(HelloVerdict::count_); ++verdict) {
+      std::uint64_t sum = 0;
+      for (const WorkerMetrics* worker : workers) {
+        if (i < worker->listeners.size()) sum += worker->listeners[i]->hellos[verdict].value();
+      }
+      writer.sample({{"listener", names[i]}, {"verdict", to_string(static_cast<HelloVerdict>(verdict))}}, sum);
+    }
+  }
+}
+
 void write_header_refusals(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
   writer.family("telltale_client_header_refusals_total", "counter",
                 "Requests whose forwarding header was not believed, or not to its end, by the first reason.");
@@ -293,6 +307,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_proxy_failures(writer, workers, listener_names);
   write_header_refusals(writer, workers, listener_names);
   write_assertions(writer, workers, listener_names);
+  write_hellos(writer, workers, listener_names);
   write_source_loss(writer, listener_names, source_loss);
   const std::vector<ServiceRow> rows = make_rows(workers, services);
   write_requests(writer, rows);

@@ -165,6 +165,18 @@ int verify(X509_STORE_CTX* verification, void* authorities) {
   return verified;
 }
 
+/// OpenSSL looks at a certificate when it is shown, not when the session is resumed: that session ends with it.
+SSL_TICKET_RETURN open_ticket(SSL*, SSL_SESSION* session, const unsigned char*, std::size_t, SSL_TICKET_STATUS status,
+                              void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const X509* certificate = SSL_SESSION_get0_peer(session);
+  if (certificate != nullptr && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+int write_ticket(SSL*, void*) { return 1; }  // as it is
+
 }  // namespace
 
 void ClientAuthorities::Freer::operator()(X509_CRL* list) const { X509_CRL_free(list); }
@@ -208,6 +220,7 @@ void ask_for_certificates(SSL_CTX* context, X509_STORE* store, const ClientAutho
   if (!authorities.between.empty()) {
     SSL_CTX_set_cert_verify_callback(context, verify, const_cast<ClientAuthorities*>(&authorities));
   }
+  SSL_CTX_set_session_ticket_cb(context, write_ticket, open_ticket, nullptr);
   const bool has_lists = !authorities.revocation_lists.empty();
   X509_VERIFY_PARAM_set_flags(
       SSL_CTX_get0_param(context),
