@@ -288,6 +288,7 @@ void check_model(Diagnostics& diagnostics, Draft& draft) {
   check_policies(diagnostics, draft);
   check_tracking(diagnostics, draft);
   check_resilience(diagnostics, draft);
+  check_backend_tls(diagnostics, draft);
 }
 
 }  // namespace telltale::conf

@@ -28,24 +28,8 @@ void comment_on_lists(Emitter& out, const RangeList& list, const Model& model) {
   }
 }
 
-void write_client_ip(Emitter& out, const ClientIp& client_ip, const Model& model) {
-  out.open("client_ip");
-  comment_on_preset(out, client_ip.behind);
-  if (!client_ip.proxy_protocol.empty()) {
-    out.open("proxy_protocol");
-    for (const ProxyProtocolRule& rule : client_ip.proxy_protocol) {
-      out.item();
-      comment_on_lists(out, rule.from_list, model);
-      out.ranges("from", rule.from_list);
-      out.choice("policy", rule.policy);
-      if (rule.version != ProxyVersions::any) out.choice("version", rule.version);
-      out.close();
-    }
-    out.close();
-  }
-  out.duration("proxy_header_timeout", client_ip.proxy_header_timeout);
-  out.size("proxy_max_header_bytes", client_ip.proxy_max_header_bytes);
-  out.number("proxy_header_count", client_ip.proxy_header_count);
+/// Which headers are believed, of whom.
+void write_trust(Emitter& out, const ClientIp& client_ip, const Model& model) {
   const forwarding::HeaderTrust& header = client_ip.header;
   const bool none = header.kind == forwarding::HeaderTrust::Kind::none;
   // The default while nobody is trusted is not worth a line, nor the warning that it would get.
@@ -64,6 +48,27 @@ void write_client_ip(Emitter& out, const ClientIp& client_ip, const Model& model
     out.word("tlv", tlv_type_word(client_ip.assertion->tlv));
     out.close();
   }
+}
+
+void write_client_ip(Emitter& out, const ClientIp& client_ip, Protocol protocol, const Model& model) {
+  out.open("client_ip");
+  comment_on_preset(out, client_ip.behind);
+  if (!client_ip.proxy_protocol.empty()) {
+    out.open("proxy_protocol");
+    for (const ProxyProtocolRule& rule : client_ip.proxy_protocol) {
+      out.item();
+      comment_on_lists(out, rule.from_list, model);
+      out.ranges("from", rule.from_list);
+      out.choice("policy", rule.policy);
+      if (rule.version != ProxyVersions::any) out.choice("version", rule.version);
+      out.close();
+    }
+    out.close();
+  }
+  out.duration("proxy_header_timeout", client_ip.proxy_header_timeout);
+  out.size("proxy_max_header_bytes", client_ip.proxy_max_header_bytes);
+  out.number("proxy_header_count", client_ip.proxy_header_count);
+  if (protocol == Protocol::http) write_trust(out, client_ip, model);
   out.list("identity_headers", client_ip.header.extra_identity_names);
   out.word("source_loss", client_ip.detect_source_loss ? "warn" : "ignore");
   out.close();
@@ -98,6 +103,20 @@ void write_tls(Emitter& out, const ListenerTls& tls) {
     out.flag("include_subdomains", tls.hsts->include_subdomains);
     out.flag("preload", tls.hsts->preload);
     out.close();
+  }
+  out.close();
+}
+
+/// Of `protocol: tcp` the only one is that of the ClientHello.
+void write_timeouts(Emitter& out, const Listener& listener) {
+  const bool http = listener.protocol == Protocol::http;
+  if (!http && !listener.peeks()) return;
+  out.open("timeouts");
+  out.duration("header", listener.timeouts.header);
+  if (http) {
+    out.duration("body", listener.timeouts.body);
+    out.duration("idle", listener.timeouts.idle);
+    out.duration("write", listener.timeouts.write);
   }
   out.close();
 }
@@ -167,7 +186,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.choice("protocol", listener.protocol);
   if (!listener.listen.ip) out.text("unix_mode", format_mode(listener.unix_mode));
   out.flag("internal", listener.internal);
-  write_client_ip(out, listener.client_ip, model);
+  write_client_ip(out, listener.client_ip, listener.protocol, model);
   if (listener.tls) write_tls(out, *listener.tls);
   const ListenerLimits& limits = listener.limits;
   out.open("limits");
@@ -179,12 +198,7 @@ void write_listener(Emitter& out, const Listener& listener, const Model& model) 
   out.number("max_connections_per_client", limits.max_connections_per_client);
   out.choice("underscores", limits.head.underscores);
   out.close();
-  out.open("timeouts");
-  out.duration("header", listener.timeouts.header);
-  out.duration("body", listener.timeouts.body);
-  out.duration("idle", listener.timeouts.idle);
-  out.duration("write", listener.timeouts.write);
-  out.close();
+  write_timeouts(out, listener);
   out.open("routes");
   for (const Route& route : listener.routes) write_route(out, route, listener.protocol, model);
   out.close();

@@ -96,8 +96,6 @@ void read_verification(ObjectReader& reader, BackendTls& tls) {
   read_path_of_file(reader, "ca", tls.ca_file);
   if (reader.has("ca") && tls.verify == TlsVerify::none) {
     reader.warning("ca", "has no effect with `verify: none`");
-  } else if (tls.verify == TlsVerify::none) {
-    reader.warning("verify", "`none` lets anybody who answers at the address be the backend", "`ca`, or `full`");
   }
 }
 
@@ -105,6 +103,9 @@ void read_service_tls(ObjectReader& service, std::optional<BackendTls>& tls) {
   service.object("tls", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(service.context(), node, path, schema::service_tls);
     read_verification(reader, tls.emplace());
+    if (tls->verify == TlsVerify::none && !reader.has("ca")) {
+      reader.warning("verify", "`none` lets anybody who answers at the address be the backend", "`ca`, or `full`");
+    }
     reader.object("client_certificate", [&](const YamlNode& value, const Path& at) {
       ObjectReader files(reader.context(), value, at, schema::client_certificate);
       read_path_of_file(files, "certificate", tls->client_certificate.emplace().certificate);

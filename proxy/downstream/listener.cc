@@ -1,5 +1,6 @@
 #include "proxy/downstream/listener.h"
 
+#include "proxy/downstream/client_hello_phase.h"
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
 #include "proxy/downstream/tcp_session.h"
@@ -38,10 +39,13 @@ Awaitable<> run_connection(std::unique_ptr<Connection> connection, Http1Transact
     const bool go_on = co_await accept_tls(*connection);
     if (!go_on) co_return;
   }
-  if (connection->context().listener->protocol == conf::Protocol::tcp) {
-    co_await serve_tcp(*connection);
-  } else {
+  if (connection->context().listener->protocol == conf::Protocol::http) {
     co_await serve_http1(*connection, transactions);
+  } else if (connection->context().listener->peeks()) {
+    const PeekedHello peeked = co_await peek_client_hello(*connection);
+    if (peeked.go_on) co_await serve_tcp(*connection, peeked.complaint);
+  } else {
+    co_await serve_tcp(*connection);
   }
 }
 
@@ -76,16 +80,21 @@ void Listener::stop() {
 }
 
 void Listener::start() {
-  if (context_.listener->protocol == conf::Protocol::tcp) follow(*context_.listener->routes.front().service);
+  for (const conf::Route& route : context_.listener->routes) {
+    if (route.service) follow(*route.service);
+  }
   boost::asio::co_spawn(table_.worker().loop.get_executor(), accept_loop(), log_exception);
 }
 
 void Listener::follow(std::size_t service) {
   const conf::Listener& listener = *context_.listener;
   // A Unix socket cannot be listened on again: there connections are accepted and ended.
-  if (listener.protocol != conf::Protocol::tcp || listener.routes.front().service != service || !address_.ip) return;
+  if (listener.protocol != conf::Protocol::tcp || !address_.ip) return;
+  if (std::ranges::find(listener.routes, service, &conf::Route::service) == listener.routes.end()) return;
   const auto traffic = listener.internal ? TrafficKind::internal : TrafficKind::external;
-  const bool wanted = !table_.worker().services[service]->may_serve(traffic);
+  const bool wanted = std::ranges::none_of(listener.routes, [&](const conf::Route& route) {
+    return table_.worker().services[*route.service]->may_serve(traffic);
+  });
   if (wanted == paused_ || socket_ == nullptr) return;
   wanted ? pause() : resume();
 }

@@ -20,8 +20,8 @@ class Listener {
   void start();
   /// For connections accepted from now on.
   void use(std::shared_ptr<const Snapshot> snapshot);
-  /// A listener of TCP mode refuses connections while nobody may be chosen behind it: who balances in front of us sees
-  /// that at once. Called at the start, and when `service` changed.
+  /// A listener of TCP mode refuses connections while nobody may be chosen behind any of its routes: who balances in
+  /// front of us sees that at once. Called at the start, and when `service` changed.
   void follow(std::size_t service);
   /// No further connection is accepted; the kernel refuses new ones when the last worker's socket is closed.
   void stop();

@@ -1,16 +1,17 @@
 #include "proxy/downstream/tcp_session.h"
 
 #include "proxy/downstream/connection.h"
+#include "proxy/downstream/tcp_relay.h"
 #include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/proxy_prologue.h"
+#include "proxy/exchange/upstream_tls.h"
 #include "proxy/net/transparent_source.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -20,38 +21,40 @@ namespace {
 
 using boost::system::error_code;
 
-/// Of a scratch buffer each, at most: then whoever else is ready has a turn.
-constexpr unsigned pieces_per_turn = 16;
 constexpr std::size_t max_tries = 4;  // Retries::attempts is 3 at most
+
+/// What does not depend on where it goes.
+AccessRecord begin_record(Connection& connection, WorkerContext::RequestId id,
+                          const forwarding::ClientAddress& client) {
+  const auto& context = connection.context();
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now();
+  record.request_id_high = id.high;
+  record.request_id_low = id.low;
+  record.client = &client;
+  record.peer = &context.peer;
+  record.tls = context.tls.get();
+  record.listener = context.listener->name;
+  record.protocol = "TCP";
+  return record;
+}
 
 class TcpSession {
  public:
-  explicit TcpSession(Connection& connection);
+  TcpSession(Connection& connection, const conf::Route& route);
   Awaitable<> run();
 
  private:
-  /// One direction.
-  struct Way {
-    Side from_side, to_side;
-    Stream* from = nullptr;
-    Stream* to = nullptr;
-    std::uint64_t octets = 0;
-  };
-
   Awaitable<bool> open_upstream();
   Awaitable<> try_endpoint();
   Awaitable<bool> take_connection(std::string identity);
   Awaitable<bool> wait_for_turn();
   Awaitable<error_code> connect(std::string_view proxy_header);
   Connecting begin_connect() const;
+  Awaitable<error_code> secure(EventLoop::Clock::time_point until);
   bool pick();
   void leave();
   bool may_retry();
-  Awaitable<> relay();
-  Awaitable<> move(Way& way);
-  Awaitable<> move_back();
-  void moved();
-  void wait_failed(Side side, Phase phase, error_code error);
   void fail(Side side, Phase phase, error_code error, Reason reason = Reason::none);
   forwarding::RequestFacts facts() const;
   void record() const;
@@ -70,20 +73,18 @@ class TcpSession {
   LocalEndpoint* endpoint_ = nullptr;
   std::array<std::uint32_t, max_tries> tried_{};
   unsigned tries_ = 0;
-  Way down_{Side::upstream, Side::downstream};
-  Way up_{Side::downstream, Side::upstream};
+  Phase phase_ = Phase::connect;  // of the present try
   Failure failure_;
-  bool moves_back_ = false;  // move_back() runs
-  Readiness moved_back_;
+  std::optional<TcpRelay> relay_;  // nullopt: nobody was connected to
   WorkerContext::RequestId id_;
   EventLoop::Clock::time_point began_;
   std::chrono::nanoseconds connect_duration_{};
 };
 
-TcpSession::TcpSession(Connection& connection)
+TcpSession::TcpSession(Connection& connection, const conf::Route& route)
     : connection_(connection),
       worker_(connection.worker()),
-      route_(connection.context().listener->routes.front()),
+      route_(route),
       service_(*worker_.services[*route_.service]),
       timeouts_(route_.timeouts ? *route_.timeouts : service_.conf().timeouts),
       client_(connection.stream()),
@@ -99,7 +100,9 @@ Awaitable<> TcpSession::run() {
   const bool open = co_await open_upstream();
   if (open) {
     metrics.connections_active.add();
-    co_await relay();
+    relay_.emplace(worker_.loop, client_, upstream_->stream, timeouts_.idle);
+    co_await relay_->run();
+    failure_ = relay_->failure();
     metrics.connections_active.sub();
   }
   metrics.requests_active.sub();
@@ -165,6 +168,7 @@ Awaitable<> TcpSession::try_endpoint() {
   failure_ = {};
   tried_[tries_++] = endpoint_->endpoint->index;
   const auto began = EventLoop::Clock::now();
+  phase_ = Phase::connect;
   const error_code error = co_await connect(header);
   connect_duration_ = EventLoop::Clock::now() - began;
   if (!error) {
@@ -177,7 +181,7 @@ Awaitable<> TcpSession::try_endpoint() {
     fail(Side::downstream, Phase::connect, boost::asio::error::connection_reset);
     co_return;
   }
-  fail(Side::upstream, Phase::connect, error);
+  fail(Side::upstream, phase_, error);
   service_.metrics().connect_failures.add();
   if (is_endpoints_fault(failure_, {.at_once = at_once})) service_.failed(*endpoint_, to_string(reason_of(failure_)));
 }
@@ -238,7 +242,8 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
   service_.metrics().connections_opened.add();
   Stream& stream = upstream_->stream;
   stream = std::move(connecting.stream);
-  stream.expires_after(timeouts_.connect);
+  const auto until = worker_.loop.now() + timeouts_.connect;
+  stream.descriptor().set_deadline(until);
   client_.descriptor().set_dependent(&stream.descriptor());
   // With nothing to send yet the server may speak first: whether the connection stands is for epoll to tell.
   stream.descriptor().clear_writable();
@@ -251,8 +256,16 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
     proxy_header.remove_prefix(sent.size);
     if (sent.error && sent.error != boost::asio::error::would_block) error = sent.error;
   } while (!error && !proxy_header.empty());
+  if (!error && service_.conf().tls) error = co_await secure(until);
   client_.descriptor().set_dependent(nullptr);
   co_return error;
+}
+
+/// Within the same time.
+Awaitable<error_code> TcpSession::secure(EventLoop::Clock::time_point until) {
+  phase_ = Phase::handshake;
+  return secure_upstream(upstream_->stream, worker_, service_, endpoint_->endpoint, ClientContext::Speaks::anything,
+                         until);
 }
 
 /// From this host's address, or from the client's own: no other stands in for it.
@@ -263,80 +276,9 @@ Connecting TcpSession::begin_connect() const {
   return start_connect(worker_.loop, address, &*resolved_.address);
 }
 
-Awaitable<> TcpSession::relay() {
-  up_.from = down_.to = &client_;
-  up_.to = down_.from = &upstream_->stream;
-  moved();
-  moves_back_ = true;
-  boost::asio::co_spawn(worker_.loop.get_executor(), move_back(), boost::asio::detached);
-  co_await move(up_);
-  while (moves_back_) co_await moved_back_.async_wait(as_result);
-}
-
-Awaitable<> TcpSession::move_back() {
-  co_await move(down_);
-  moves_back_ = false;
-  moved_back_.signal();  // the last touch: whoever wakes may end the session
-}
-
-/// Until its side ends, or anything fails. What the other side does not take yet is put back, so that nothing more is
-/// read for it: that is the backpressure.
-Awaitable<> TcpSession::move(Way& way) {
-  for (unsigned pieces = 0; !failure_;) {
-    const ReadResult got = way.from->read();
-    if (got.error == boost::asio::error::would_block) {
-      pieces = 0;
-      const auto [error] = co_await way.from->async_readable(as_result);
-      if (error) wait_failed(way.from_side, Phase::response_body, error);
-      continue;
-    }
-    if (got.error == boost::asio::error::eof) {
-      way.to->shutdown_write();
-      co_return;
-    }
-    if (got.error) {
-      fail(way.from_side, Phase::response_body, got.error);
-      co_return;
-    }
-    const IoResult put = way.to->write(got.octets);
-    way.octets += put.size;
-    if (put.size > 0) moved();
-    if (put.error && put.error != boost::asio::error::would_block) {
-      fail(way.to_side, Phase::response_write, put.error);
-      co_return;
-    }
-    if (put.size < got.octets.size()) {
-      way.from->unread(got.octets.substr(put.size));
-      const auto [error] = co_await way.to->async_writable(as_result);
-      if (error) wait_failed(way.to_side, Phase::response_write, error);
-    } else if (++pieces % pieces_per_turn == 0) {
-      const auto [error] = co_await worker_.loop.async_yield(as_result);
-      if (error) fail(Side::proxy, Phase::response_write, error);
-    }
-  }
-}
-
-/// A move in either direction is a sign of life of the whole.
-void TcpSession::moved() {
-  client_.expires_after(timeouts_.idle);
-  upstream_->stream.expires_after(timeouts_.idle);
-}
-
-/// Both sides have the same deadline: which of them tells first says nothing.
-void TcpSession::wait_failed(Side side, Phase phase, error_code error) {
-  if (error != boost::asio::error::timed_out) return fail(side, phase, error);
-  fail(Side::upstream, Phase::response_body, error, Reason::idle_timeout);
-}
-
-/// The first cause stands; whoever waits is woken and finds it.
+/// The first cause stands.
 void TcpSession::fail(Side side, Phase phase, error_code error, Reason reason) {
-  if (failure_) return;
-  failure_ = {error, side, phase, reason};
-  for (Stream* stream : {up_.from, up_.to}) {
-    if (stream == nullptr || !stream->is_open()) continue;
-    stream->descriptor().input().fail(boost::asio::error::operation_aborted);
-    if (stream->is_open()) stream->descriptor().output().fail(boost::asio::error::operation_aborted);
-  }
+  if (!failure_) failure_ = {error, side, phase, reason};
 }
 
 forwarding::RequestFacts TcpSession::facts() const {
@@ -356,15 +298,7 @@ forwarding::RequestFacts TcpSession::facts() const {
 
 void TcpSession::record() const {
   if (worker_.access_log == nullptr) return;
-  const auto& context = connection_.context();
-  AccessRecord record;
-  record.time = std::chrono::system_clock::now();
-  record.request_id_high = id_.high;
-  record.request_id_low = id_.low;
-  record.client = &resolved_;
-  record.peer = &context.peer;
-  record.tls = context.tls.get();
-  record.listener = context.listener->name;
+  AccessRecord record = begin_record(connection_, id_, resolved_);
   record.route = route_.name;
   record.service = service_.conf().name;
   if (endpoint_ != nullptr) {
@@ -372,22 +306,51 @@ void TcpSession::record() const {
     record.endpoint = endpoint.address_text;
     if (endpoint.node != nullptr) record.node = endpoint.node->display_name;
   }
-  record.protocol = "TCP";
-  record.bytes_received = up_.octets;
-  record.bytes_sent = down_.octets;
+  if (relay_) {
+    record.bytes_received = relay_->octets_from_client();
+    record.bytes_sent = relay_->octets_from_backend();
+  }
   record.duration = EventLoop::Clock::now() - began_;
   record.connect_duration = connect_duration_;
   record.tries = tries_;
   record.failure = failure_;
+  record.ended_by = relay_ ? relay_->ended_by() : failure_.side;
   const std::string detail = describe(failure_);
   record.failure_detail = detail;
   worker_.access_log->write(record);
 }
 
+/// A connection that no route is for: there is nobody to say anything to.
+void end_unrouted(Connection& connection, std::string_view peeked) {
+  WorkerContext& worker = connection.worker();
+  const Failure failure{.error = {}, .side = Side::proxy, .phase = Phase::routing};
+  worker.metrics->local.responses[0].add();
+  worker.metrics->local.failures[static_cast<std::size_t>(reason_of(failure))].add();
+  if (worker.access_log == nullptr) return;
+  forwarding::ClientAddress client;
+  forwarding::resolve_client_address(connection.context().peer, {}, {}, client);
+  AccessRecord record = begin_record(connection, worker.next_request_id(), client);
+  record.failure = failure;
+  record.failure_detail = peeked.empty() ? "no route for this connection" : peeked;
+  record.ended_by = Side::proxy;
+  worker.access_log->write(record);
+}
+
+const conf::Route* route_of(const ConnectionContext& context) {
+  const forwarding::TlsFacts* tls = context.tls.get();
+  return context.snapshot->routes[context.listener_index]->match(tls != nullptr ? tls->sni : std::string_view(), {},
+                                                                 {context.peer.tlvs, tls});
+}
+
 }  // namespace
 
-Awaitable<> serve_tcp(Connection& connection) {
-  TcpSession session(connection);
+Awaitable<> serve_tcp(Connection& connection, std::string_view peeked) {
+  const conf::Route* route = route_of(connection.context());
+  if (route == nullptr) {
+    end_unrouted(connection, peeked);
+    co_return;
+  }
+  TcpSession session(connection, *route);
   co_await session.run();
 }
 

@@ -3,6 +3,7 @@
 #include "proxy/downstream/linger.h"
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
+#include "proxy/exchange/shake_hands.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/tls/client_certificate.h"
 #include "proxy/tls/server_contexts.h"
@@ -20,7 +21,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -48,28 +48,6 @@ Awaitable<std::string_view> peek(Stream& stream) {
     if (got.error != boost::asio::error::would_block) co_return std::string_view();
     const auto [error] = co_await stream.async_readable(as_result);
     if (error) co_return std::string_view();
-  }
-}
-
-Awaitable<error_code> shake_hands(WorkerContext& worker, Stream& stream, EventLoop::Clock::time_point until) {
-  for (Readiness turn;;) {
-    error_code error;
-    if (!worker.handshakes.take(turn)) {
-      std::tie(error) = co_await turn.async_wait(as_result);
-      if (error) co_return error;
-      // Nothing is reckoned for who is gone, or is too late.
-      if (stream.descriptor().broken()) co_return boost::asio::error::connection_reset;
-      if (worker.loop.now() >= until) co_return boost::asio::error::timed_out;
-      stream.descriptor().set_deadline(until);  // one that passed while nobody waited on the descriptor is lost
-    }
-    error = stream.tls()->handshake();
-    if (error != boost::asio::error::would_block) co_return error;
-    if (stream.tls()->wants_write()) {
-      std::tie(error) = co_await stream.async_writable(as_result);
-    } else {
-      std::tie(error) = co_await stream.async_readable(as_result);
-    }
-    if (error) co_return error;
   }
 }
 

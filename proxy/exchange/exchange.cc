@@ -72,6 +72,7 @@ void Exchange::begin(DownstreamSide& client, const ConnectionContext& connection
   status_ = interim_heads_ = 0;
   head_refused_ = connecting_ = continued_ = body_touched_ = response_complete_ = tunnel_ = retry_stale_ =
       retry_granted_ = false;
+  tunnel_end_ = Side::none;
   id_ = worker_.next_request_id();
   began_ = worker_.loop.now();
   deadline_ = never;

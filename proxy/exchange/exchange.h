@@ -80,10 +80,12 @@ class Exchange {
   void settle_upstream();
   void report_try(const conf::Ejection& ejection);
   void judge_backend();
+  bool is_verified_as_now() const;
 
   // Act: sequences (relay.cc).
   Awaitable<> talk();
   Awaitable<bool> establish();
+  Awaitable<bool> secure();
   Awaitable<> send_reply();
   Awaitable<> pump_request();
   Awaitable<> stop_pump();
@@ -116,6 +118,8 @@ class Exchange {
   bool flush_client();
   void stage_response();
   Phase response_phase() const;
+  void note_end(Side side);
+  Side ended_by() const;
   void finish();
   void write_record();
   void record_for_explain();
@@ -156,6 +160,7 @@ class Exchange {
   bool client_delayed_ = false;     ///< TryFacts::client_delayed
   bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
+  Side tunnel_end_ = Side::none;  ///< whose end was the first
   bool retry_stale_ = false;    ///< the pooled connection had ended: it is no try
   bool retry_granted_ = false;  ///< and the response is dropped
   bool pump_running_ = false;

@@ -34,6 +34,13 @@ void Exchange::record_for_explain() {
   record.take_head(client_->request(), connection_->listener->client_ip.header);
 }
 
+/// Of a tunnel: whose end was the first, else whose failure ended it.
+Side Exchange::ended_by() const {
+  if (!tunnel_ || tunnel_end_ != Side::none) return tunnel_end_;
+  const Reason reason = reason_of(failure_);
+  return reason == Reason::idle_timeout || reason == Reason::shutdown ? Side::proxy : failure_.side;
+}
+
 void Exchange::write_record() {
   const auto& request = client_->request();
   AccessRecord record;
@@ -69,6 +76,7 @@ void Exchange::write_record() {
   record.failure = failure_;
   const std::string detail = describe(failure_);
   record.failure_detail = detail;
+  record.ended_by = ended_by();
   worker_.access_log->write(record);
 }
 

@@ -1,11 +1,13 @@
 // How an exchange moves octets: each direction reads only when its last write is done, which is the backpressure.
 #include "protocol/http1/serializer.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/exchange/upstream_tls.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 
+#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -15,12 +17,17 @@ using boost::system::error_code;
 /// One try on one connection, from the request's first octet to the response's last.
 Awaitable<> Exchange::talk() {
   client_->abort_with(&upstream_.connection().stream.descriptor());
-  stage_request();
   // No co_await stands behind && or ||: GCC 12 destroys the temporary that a short circuit never made.
   if (connecting_) {
-    const bool established = co_await establish();
+    bool established;
+    if (service_->conf().tls) {
+      established = co_await secure();
+    } else {
+      established = co_await establish();
+    }
     if (!established) co_return;
   } else {
+    stage_request();
     const auto [error] = co_await upstream_.output().async_wait(as_result);
     if (error) upstream_failed(Phase::request_write, error);
   }
@@ -66,6 +73,7 @@ Awaitable<> Exchange::talk() {
 /// Sends the staged head (and PROXY header) on a connection that is still being made. Nothing of the body is taken from
 /// the client before, so another endpoint can be tried.
 Awaitable<bool> Exchange::establish() {
+  stage_request();
   upstream_.expires_after(within_total(timeouts_->connect));
   Progress progress = upstream_.flush();
   if (progress == Progress::blocked && !upstream_.sent_any()) {
@@ -82,6 +90,35 @@ Awaitable<bool> Exchange::establish() {
     upstream_failed(upstream_.sent_any() ? Phase::request_write : Phase::connect, upstream_.write_error());
     co_return false;
   }
+  co_return true;
+}
+
+/// The same where the service has TLS: the staged PROXY header is all that goes in clear.
+Awaitable<bool> Exchange::secure() {
+  Stream& stream = upstream_.connection().stream;
+  const auto until = worker_.loop.now() + within_total(timeouts_->connect);
+  stream.descriptor().set_deadline(until);
+  stream.descriptor().clear_writable();  // whether the connection stands is for epoll to tell
+  Phase phase = Phase::connect;
+  Progress progress = Progress::blocked;
+  error_code error;
+  while (!error && progress == Progress::blocked) {
+    std::tie(error) = co_await upstream_.output().async_wait(as_result);
+    if (!error) error = finish_connect(stream);
+    if (!error) progress = upstream_.flush();
+  }
+  if (!error && progress == Progress::failed) error = upstream_.write_error();
+  if (!error) {
+    phase = Phase::handshake;
+    error =
+        co_await secure_upstream(stream, worker_, *service_, endpoint_->endpoint, ClientContext::Speaks::http1, until);
+  }
+  connect_duration_ = EventLoop::Clock::now() - try_began_;
+  if (error) {
+    upstream_failed(phase, error);
+    co_return false;
+  }
+  stage_request();
   co_return true;
 }
 
@@ -133,6 +170,8 @@ Progress Exchange::forward_request_piece() {
   const Progress put = upstream_.write_body(piece, piece.last ? request_trailers() : client_->trailers());
   if (put == Progress::failed) upload_broken_ = true;
   if (put == Progress::done && piece.last) request_sent_ = true;
+  if (piece.last) note_end(Side::downstream);
+  if (upload_broken_) note_end(Side::upstream);
   return put;
 }
 
@@ -232,8 +271,13 @@ Progress Exchange::forward_body() {
   client_full_ = put == Progress::blocked;
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   response_read_ = piece.last;
+  if (piece.last) note_end(Side::upstream);
   if (tunnel_) client_->expires_after(timeouts_->idle);
   return got;
+}
+
+void Exchange::note_end(Side side) {
+  if (tunnel_ && tunnel_end_ == Side::none) tunnel_end_ = side;
 }
 
 /// Whether the client took all that was staged or kept; else client_full_ or failure_ is set.

@@ -13,43 +13,15 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::size_t field_count = static_cast<std::size_t>(AccessField::count_);
-constexpr std::array<std::string_view, field_count> field_names = {"time",
-                                                                   "request_id",
-                                                                   "client",
-                                                                   "client_port",
-                                                                   "provenance",
-                                                                   "peer",
-                                                                   "listener",
-                                                                   "route",
-                                                                   "service",
-                                                                   "node",
-                                                                   "endpoint",
-                                                                   "method",
-                                                                   "host",
-                                                                   "target",
-                                                                   "protocol",
-                                                                   "status",
-                                                                   "bytes_received",
-                                                                   "bytes_sent",
-                                                                   "duration_ms",
-                                                                   "connect_ms",
-                                                                   "response_ms",
-                                                                   "tries",
-                                                                   "reused",
-                                                                   "user_agent",
-                                                                   "failure_side",
-                                                                   "failure_phase",
-                                                                   "failure",
-                                                                   "client_refused",
-                                                                   "reason",
-                                                                   "tls.version",
-                                                                   "tls.cipher",
-                                                                   "tls.sni",
-                                                                   "tls.alpn",
-                                                                   "tls.client_verified",
-                                                                   "tls.client_subject",
-                                                                   "tls.client_sans",
-                                                                   "tls.client_fingerprint"};
+// clang-format off
+constexpr std::array<std::string_view, field_count> field_names = {
+    "time",     "request_id",  "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason",   "ended_by", "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
+    "tls.client_verified", "tls.client_subject", "tls.client_sans", "tls.client_fingerprint"};
+// clang-format on
 constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
 constexpr auto first_certificate_field = static_cast<std::size_t>(AccessField::tls_client_subject);
 
@@ -195,6 +167,20 @@ void write_client_cert(Style style, AccessField field, const forwarding::TlsFact
   }
 }
 
+std::string_view name_of_end(Side side) {
+  switch (side) {
+    case Side::downstream:
+      return "client";
+    case Side::upstream:
+      return "backend";
+    case Side::proxy:
+      return "proxy";
+    case Side::none:
+      break;
+  }
+  return {};
+}
+
 template <class Style>
 void write_field(Style style, AccessField field, const AccessRecord& record, Timestamp& timestamp) {
   switch (field) {
@@ -260,6 +246,8 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return write_refusal(style, record.client);
     case AccessField::reason:
       return style.string(to_string(reason_of(record.failure)));
+    case AccessField::ended_by:
+      return style.string(name_of_end(record.ended_by));
     case AccessField::tls_version:
       return record.tls != nullptr ? style.string(record.tls->version) : style.nothing();
     case AccessField::tls_cipher:

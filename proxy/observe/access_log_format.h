@@ -46,6 +46,7 @@ enum class AccessField : std::uint8_t {
   failure,
   client_refused,
   reason,
+  ended_by,
   tls_version,
   tls_cipher,
   tls_sni,

@@ -30,6 +30,7 @@ struct AccessRecord {
   bool reused_connection = false;
   Failure failure;
   std::string_view failure_detail;
+  Side ended_by = Side::none;  ///< of a tunnel or of TCP: whose end or failure was the first
 };
 
 }  // namespace telltale::proxy

@@ -38,6 +38,12 @@ const char* to_string(ProxyFailure cause) {
 
 const char* to_string(RetryRefusal refusal) { return refusal_names[static_cast<std::size_t>(refusal)]; }
 
+const char* to_string(HelloVerdict verdict) {
+  constexpr std::array<const char*, static_cast<std::size_t>(HelloVerdict::count_)> names = {
+      "hello", "not_tls", "malformed", "too_large", "timed_out", "closed"};
+  return names[static_cast<std::size_t>(verdict)];
+}
+
 void ListenerMetrics::count(ProxyFailure cause, boost::system::error_code error) {
   if (cause == ProxyFailure::malformed && error.category() == proxy_protocol::error_category()) {
     malformed_proxy_headers[static_cast<std::size_t>(error.value() - 1)].add();

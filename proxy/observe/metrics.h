@@ -64,11 +64,24 @@ enum class ProxyFailure : std::uint8_t {
 };
 const char* to_string(ProxyFailure cause);
 
+/// What a listener found that looks at the ClientHello of its connections and leaves the TLS to the backend.
+enum class HelloVerdict : std::uint8_t {
+  hello,
+  not_tls,    ///< the first octets begin no ClientHello
+  malformed,  ///< they do, and then something is wrong
+  too_large,
+  timed_out,  ///< not all of it came in time
+  closed,     ///< the client went away before
+  count_
+};
+const char* to_string(HelloVerdict verdict);
+
 struct ListenerMetrics {
   Counter connections_accepted, connections_refused, connections_active;
   std::array<Counter, static_cast<std::size_t>(ProxyFailure::count_)> proxy_failures;  ///< malformed: see below
   std::array<Counter, proxy_protocol::error_count> malformed_proxy_headers;  ///< by the parser's error, from 0
   Counter tls_handshakes, tls_resumed, tls_failures;  ///< that succeeded, of them by a ticket; that failed
+  std::array<Counter, static_cast<std::size_t>(HelloVerdict::count_)> hellos;  ///< passed through: by HelloVerdict
   Counter bad_requests;
   /// Requests whose forwarding header was not believed, or not to its end, by forwarding::RejectReason.
   std::array<Counter, forwarding::header_reject_reason_count> header_refusals;
@@ -88,6 +101,7 @@ struct ServiceMetrics {
   std::array<Counter, reason_count> failures;  ///< requests that failed, by Reason
   std::array<Counter, static_cast<std::size_t>(RetryRefusal::count_)> retries_refused;
   Counter connections_opened, connections_reused, connect_failures, connections_active, connections_idle;
+  Counter tls_handshakes, tls_resumed, tls_failures;  ///< with endpoints: that succeeded, of them resumed; that failed
 };
 
 /// One worker's counters, indexed as the snapshot's listeners and services are. `local` is what never reached a

@@ -144,6 +144,20 @@ void write_assertions(PrometheusWriter& writer, Workers workers, std::span<const
   }
 }
 
+void write_hellos(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
+  writer.family("telltale_client_hellos_total", "counter",
+                "Connections whose ClientHello was looked at, their TLS being the backend's, by what came.");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t verdict = 0; verdict < static_cast<std::size_t>(HelloVerdict::count_); ++verdict) {
+      std::uint64_t sum = 0;
+      for (const WorkerMetrics* worker : workers) {
+        if (i < worker->listeners.size()) sum += worker->listeners[i]->hellos[verdict].value();
+      }
+      writer.sample({{"listener", names[i]}, {"verdict", to_string(static_cast<HelloVerdict>(verdict))}}, sum);
+    }
+  }
+}
+
 void write_header_refusals(PrometheusWriter& writer, Workers workers, std::span<const std::string> names) {
   writer.family("telltale_client_header_refusals_total", "counter",
                 "Requests whose forwarding header was not believed, or not to its end, by the first reason.");
@@ -192,7 +206,7 @@ void write_durations(PrometheusWriter& writer, std::span<const ServiceRow> rows)
 }
 
 void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
-  static constexpr std::array<Family<ServiceMetrics>, 10> families = {{
+  static constexpr std::array<Family<ServiceMetrics>, 13> families = {{
       {"telltale_requests_active", Kind::gauge, &ServiceMetrics::requests_active, "Requests in flight."},
       {"telltale_requests_pending", Kind::gauge, &ServiceMetrics::requests_pending,
        "Of these, those that wait because of `max_connections`."},
@@ -206,6 +220,12 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
        "Connections to endpoints that wait in the pool."},
       {"telltale_upstream_connect_failures_total", Kind::counter, &ServiceMetrics::connect_failures,
        "Connections to endpoints that could not be opened."},
+      {"telltale_upstream_tls_handshakes_total", Kind::counter, &ServiceMetrics::tls_handshakes,
+       "TLS handshakes with endpoints that succeeded."},
+      {"telltale_upstream_tls_resumed_total", Kind::counter, &ServiceMetrics::tls_resumed,
+       "Of these, those that resumed a session."},
+      {"telltale_upstream_tls_failures_total", Kind::counter, &ServiceMetrics::tls_failures,
+       "TLS handshakes with endpoints that failed."},
       {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries,
        "Further tries of requests, on another endpoint where there is one."},
       {"telltale_retries_active", Kind::gauge, &ServiceMetrics::retries_active,
@@ -287,6 +307,7 @@ std::string render_metrics(Workers workers, std::span<const std::string> listene
   write_proxy_failures(writer, workers, listener_names);
   write_header_refusals(writer, workers, listener_names);
   write_assertions(writer, workers, listener_names);
+  write_hellos(writer, workers, listener_names);
   write_source_loss(writer, listener_names, source_loss);
   const std::vector<ServiceRow> rows = make_rows(workers, services);
   write_requests(writer, rows);

@@ -1,9 +1,9 @@
 #include "proxy/server/preconditions.h"
 
 #include "conf/endpoints_file.h"
-#include "proxy/health/tls_contexts.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/server/key_files.h"
+#include "proxy/tls/authorities.h"
 #include "proxy/tls/certificate.h"
 #include "proxy/tls/client_authorities.h"
 #include "proxy/tls/ticket_keys.h"
@@ -55,25 +55,8 @@ void check_key_files(const conf::Model& model, std::vector<conf::Diagnostic>& fi
   }
 }
 
-void check_probe_authorities(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
-  TlsContexts contexts;
-  for (std::size_t i = 0; i < model.services.size(); ++i) {
-    const conf::Service& service = model.services[i];
-    for (const auto& [field, health] :
-         {std::pair("health", &service.health), std::pair("node_health", &service.node_health)}) {
-      if (!*health || (*health)->kind != conf::ProbeKind::https) continue;
-      if (const auto context = contexts.get((*health)->tls); !context) {
-        findings.push_back({.severity = conf::Severity::error,
-                            .path = "services[" + std::to_string(i) + "]." + field + ".tls.ca",
-                            .message = context.error().message,
-                            .hint = "a file of certificates in PEM"});
-      }
-    }
-  }
-}
-
 void check_certificate(const conf::CertificateFiles& files, const std::string& path,
-                       std::vector<conf::Diagnostic>& findings) {
+                       std::vector<conf::Diagnostic>& findings, ShownBy shown_by) {
   const auto now = std::chrono::system_clock::now();
   const auto find = [&](conf::Severity severity, std::string_view field, std::string message, std::string hint) {
     findings.push_back({.severity = severity,
@@ -83,7 +66,7 @@ void check_certificate(const conf::CertificateFiles& files, const std::string& p
   };
   try {
     const auto certificate = read_certificate(files);
-    for (const std::string& doubt : doubts(*certificate, now)) {
+    for (const std::string& doubt : doubts(*certificate, now, shown_by)) {
       find(conf::Severity::warning, "certificate", files.certificate + " " + doubt, {});
     }
     if (certificate->ocsp == nullptr) return;
@@ -94,6 +77,37 @@ void check_certificate(const conf::CertificateFiles& files, const std::string& p
     find(conf::Severity::error, "ocsp", error.what(), "`openssl ocsp -respout` writes one; or remove `ocsp`");
   } catch (const CertificateError& error) {
     find(conf::Severity::error, error.of_key ? "key" : "certificate", error.what(), "PEM files that belong together");
+  }
+}
+
+void check_authorities(const conf::BackendTls& tls, const std::string& path, std::vector<conf::Diagnostic>& findings) {
+  if (tls.ca_file.empty() || tls.verify == conf::TlsVerify::none) return;
+  try {
+    read_authorities(tls.ca_file);
+  } catch (const CertificateError& error) {
+    findings.push_back({.severity = conf::Severity::error,
+                        .path = path + ".ca",
+                        .message = error.what(),
+                        .hint = "a file of certificates in PEM"});
+  }
+}
+
+/// What probes have of their service's is said once.
+void check_backend_tls(const conf::Model& model, std::vector<conf::Diagnostic>& findings) {
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    const conf::Service& service = model.services[i];
+    const std::string path = "services[" + std::to_string(i) + "].";
+    if (service.tls) check_authorities(*service.tls, path + "tls", findings);
+    if (service.tls && service.tls->client_certificate) {
+      check_certificate(*service.tls->client_certificate, path + "tls.client_certificate.", findings, ShownBy::client);
+    }
+    for (const auto& [field, health] :
+         {std::pair("health", &service.health), std::pair("node_health", &service.node_health)}) {
+      if (!*health || (*health)->kind != conf::ProbeKind::https) continue;
+      const bool is_services =
+          service.tls && service.tls->verify != conf::TlsVerify::none && (*health)->tls.ca_file == service.tls->ca_file;
+      if (!is_services) check_authorities((*health)->tls, path + field + ".tls", findings);
+    }
   }
 }
 
@@ -119,7 +133,8 @@ void check_listener_tls(const conf::Model& model, std::vector<conf::Diagnostic>&
     const conf::ListenerTls& tls = *model.listeners[i].tls;
     const std::string path = "listeners[" + std::to_string(i) + "].tls.";
     for (std::size_t k = 0; k < tls.certificates.size(); ++k) {
-      check_certificate(tls.certificates[k], path + "certificates[" + std::to_string(k) + "].", findings);
+      check_certificate(tls.certificates[k], path + "certificates[" + std::to_string(k) + "].", findings,
+                        ShownBy::server);
     }
     check_ticket_keys(tls, path, findings);
   }
@@ -156,7 +171,7 @@ void check_preconditions(const conf::Model& model, std::vector<conf::Diagnostic>
   check_key_files(model, findings);
   check_listener_tls(model, findings);
   check_client_authorities(model, findings);
-  check_probe_authorities(model, findings);
+  check_backend_tls(model, findings);
   conf::check_endpoints_files(model, findings);
 }
 

@@ -51,6 +51,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       make_log_(std::move(make_log)),
       key_files_(control, model_->assertion_key_files),
       tls_files_(control, model_),
+      backend_tls_files_(control, model_),
       counts_(),
       signals_(control, {SIGTERM, SIGINT, SIGUSR1, SIGHUP}),
       timer_(control),
@@ -67,7 +68,8 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   for (std::size_t service = 0; service < services.front().size(); ++service) service_published(service);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(),
-                                                std::move(services[i]), keys, tls_files_.make_contexts()));
+                                                std::move(services[i]), keys, tls_files_.make_contexts(),
+                                                backend_tls_files_.make_contexts()));
   }
   start_admin();
   watch_ranges();
@@ -201,6 +203,19 @@ void Server::use_certificates(std::size_t listener) {
   });
 }
 
+/// Connections that were made by the former ones end with what is in flight on them.
+void Server::use_backend_tls(std::size_t service) {
+  for (auto& worker : workers_) {
+    worker->post([service, tls = backend_tls_files_.make_context(service)](WorkerContext& context) {
+      context.backend_tls[service] = tls;
+      context.services[service]->close_idle();
+    });
+  }
+  after_posted(control_, workers_, [name = model_->services[service].name] {
+    spdlog::info("service {}: certificates read again: in use for new connections", name);
+  });
+}
+
 void Server::use_ticket_keys(std::size_t listener, const std::shared_ptr<const TicketKeys>& keys) {
   for (auto& worker : workers_) {
     worker->post([listener, keys](WorkerContext& context) { context.tls[listener]->use(keys); });
@@ -266,6 +281,7 @@ void Server::serve() {
   timer_.cancel();
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  backend_tls_files_.watch([this](std::size_t service) { use_backend_tls(service); });
   tls_files_.watch([this](std::size_t listener) { use_certificates(listener); },
                    [this](std::size_t listener, const auto& keys) { use_ticket_keys(listener, keys); });
   watch_sources();
@@ -339,6 +355,7 @@ void Server::stop() {
   selection_log_->stop();
   key_files_.stop();
   tls_files_.stop();
+  backend_tls_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
   health_ports_->stop();
   if (admin_ != nullptr) admin_->stop();

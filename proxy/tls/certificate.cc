@@ -118,7 +118,7 @@ std::shared_ptr<const Certificate> read_certificate(const conf::CertificateFiles
   return certificate;
 }
 
-std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now) {
+std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now, ShownBy shown_by) {
   std::vector<std::string> all;
   if (now >= certificate.not_after) {
     all.push_back("expired on " + date_text(certificate.not_after));
@@ -134,7 +134,8 @@ std::vector<std::string> doubts(const Certificate& certificate, system_clock::ti
     }
     last = next.get();
   }
-  if (certificate.names.empty()) all.emplace_back("names no host: it can only be the default");
+  if (certificate.names.empty() && shown_by == ShownBy::server)
+    all.emplace_back("names no host: it can only be the default");
   if (certificate.world_readable) all.emplace_back("has a key that everybody on this machine may read; chmod 0600");
   ERR_clear_error();
   return all;

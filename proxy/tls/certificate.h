@@ -49,6 +49,8 @@ std::shared_ptr<const Certificate> read_certificate(const conf::CertificateFiles
 
 /// What a certificate that can be used lets one fear: expired or about to, not valid yet, a chain that does not hang
 /// together, a key that others may read. `now` is the clock's.
-std::vector<std::string> doubts(const Certificate& certificate, std::chrono::system_clock::time_point now);
+enum class ShownBy : bool { server, client };
+std::vector<std::string> doubts(const Certificate& certificate, std::chrono::system_clock::time_point now,
+                                ShownBy shown_by = ShownBy::server);
 
 }  // namespace telltale::proxy

@@ -1,6 +1,7 @@
 #include "proxy/tls/client_authorities.h"
 
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/authorities.h"
 #include "proxy/tls/client_certificate.h"
 #include "proxy/tls/pem_file.h"
 
@@ -23,17 +24,6 @@ namespace {
 using std::chrono::system_clock;
 
 constexpr off_t max_lists_size = 64 * 1024 * 1024;  // of an authority with a million revoked ones
-
-void read_authorities(const std::string& path, ClientAuthorities& out) {
-  struct stat status{};
-  const BioHandle file = open_file(path, false, status);
-  ERR_clear_error();
-  while (X509* next = PEM_read_bio_X509(file.get(), nullptr, no_passphrase, nullptr)) {
-    out.authorities.emplace_back(next);
-  }
-  if (!take_end_of_pem()) throw CertificateError(path + ": " + take_tls_message(), false);
-  if (out.authorities.empty()) throw CertificateError(path + ": there is no certificate in it", false);
-}
 
 void read_lists(const std::string& path, ClientAuthorities& out) try {
   struct stat status{};
@@ -175,6 +165,18 @@ int verify(X509_STORE_CTX* verification, void* authorities) {
   return verified;
 }
 
+/// OpenSSL looks at a certificate when it is shown, not when the session is resumed: that session ends with it.
+SSL_TICKET_RETURN open_ticket(SSL*, SSL_SESSION* session, const unsigned char*, std::size_t, SSL_TICKET_STATUS status,
+                              void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const X509* certificate = SSL_SESSION_get0_peer(session);
+  if (certificate != nullptr && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+int write_ticket(SSL*, void*) { return 1; }  // as it is
+
 }  // namespace
 
 void ClientAuthorities::Freer::operator()(X509_CRL* list) const { X509_CRL_free(list); }
@@ -183,7 +185,7 @@ void StoreFreer::operator()(X509_STORE* store) const { X509_STORE_free(store); }
 std::shared_ptr<const ClientAuthorities> read_client_authorities(const conf::ClientCertificates& conf) {
   auto all = std::make_shared<ClientAuthorities>();
   all->conf = conf;
-  read_authorities(conf.ca_file, *all);
+  all->authorities = read_authorities(conf.ca_file);
   find_tops(*all);
   check_names(*all);
   if (!conf.crl_file.empty()) read_lists(conf.crl_file, *all);
@@ -218,6 +220,7 @@ void ask_for_certificates(SSL_CTX* context, X509_STORE* store, const ClientAutho
   if (!authorities.between.empty()) {
     SSL_CTX_set_cert_verify_callback(context, verify, const_cast<ClientAuthorities*>(&authorities));
   }
+  SSL_CTX_set_session_ticket_cb(context, write_ticket, open_ticket, nullptr);
   const bool has_lists = !authorities.revocation_lists.empty();
   X509_VERIFY_PARAM_set_flags(
       SSL_CTX_get0_param(context),

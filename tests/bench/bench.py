@@ -40,10 +40,17 @@ class Row:
     close: bool = False
     idle: bool = False
     tls: bool = False
+    resume: bool = False
+    tcp: bool = False
 
     @property
     def load_flags(self) -> list[str]:
-        return [*["close"] * self.close, *["tls"] * self.tls]
+        return [*["close"] * self.close, *["tls"] * self.tls, *["resume"] * self.resume]
+
+    def port(self, ports: cast.Ports, contender: cast.Contender) -> int:
+        if self.tls:
+            return ports.tls
+        return ports.tcp if self.tcp and contender.speaks_http else ports.plain  # all that the relay does is TCP
 
     @property
     def unit(self) -> str:
@@ -64,8 +71,11 @@ ROWS = [
     Row("idle", "idle keep-alive connection, memory", "/128", 5000, idle=True),
     Row("tls64", "TLS 1.3, GET 128 B, 64 connections", "/128", 64, tls=True),
     Row("tls-full", "TLS 1.3, a full handshake for each request (P-256, 16)", "/128", 16, close=True, tls=True),
+    Row("tls-resumed", "TLS 1.3, a resumed session for each request (16)", "/128", 16, close=True, tls=True, resume=True),
     Row("tls-1m", "TLS 1.3, GET 1 MB, 16 connections", "/1m", 16, tls=True),
     Row("tls-idle", "idle TLS connection, memory", "/128", 5000, idle=True, tls=True),
+    Row("tcp128", "TCP, 128 B each way, 64 connections", "/128", 64, tcp=True),
+    Row("tcp-1m", "TCP, 1 MB, 16 connections", "/1m", 16, tcp=True),
 ]
 
 
@@ -147,7 +157,7 @@ class Bench:
         self.backend.stop()
 
     def start(self, contender: cast.Contender) -> tuple[Process, cast.Ports]:
-        ports = cast.Ports(free_port(), free_port(), self.backend_port, self.certificate)
+        ports = cast.Ports(free_port(), free_port(), free_port(), self.backend_port, self.certificate)
         port = ports.plain
         folder = self.folder / f"{contender.name}-{port}"
         folder.mkdir()
@@ -167,7 +177,7 @@ class Bench:
         if row.idle:
             return self.measure_idle(row, contender)
         process, ports = self.running[contender.name]
-        command = self.load_command(row, ports.tls if row.tls else ports.plain, seconds)
+        command = self.load_command(row, row.port(ports, contender), seconds)
         before = process.cpu_ns()
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               preexec_fn=lambda: pin(self.options.load_core, batch=True))
@@ -189,7 +199,7 @@ class Bench:
     def measure_idle(self, row: Row, contender: cast.Contender) -> dict:
         """A fresh process: its memory with N connections that each made one request, less that before them."""
         process, ports = self.start(contender)
-        port = ports.tls if row.tls else ports.plain
+        port = row.port(ports, contender)
         sockets: list[socket.socket] = []
 
         def connect() -> socket.socket:
@@ -279,7 +289,9 @@ def main(argv: list[str]) -> int:
     players = select(options.contenders,
                      cast.all_contenders(options.floor, options.nginx, options.haproxy, options.telltale),
                      lambda player: player.name)
-    missing = [path for path in [options.backend, (shutil.which("wrk") or "wrk") if options.wrk else options.load, *(player.path for player in players)] if not os.access(path, os.X_OK)]
+    load = (shutil.which("wrk") or "wrk") if options.wrk else options.load
+    needed = [options.backend, load, *(player.path for player in players)]
+    missing = [path for path in needed if not os.access(path, os.X_OK)]
     if missing:
         sys.exit(f"bench: missing: {', '.join(missing)}")
     if not {options.proxy_core, options.load_core} <= os.sched_getaffinity(0):

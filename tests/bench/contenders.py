@@ -14,6 +14,7 @@ from typing import Callable
 class Ports:
     plain: int
     tls: int
+    tcp: int
     backend: int
     certificate: pathlib.Path  # with its key
 
@@ -51,13 +52,21 @@ def floor_command(contender: Contender, _folder: pathlib.Path, ports: Ports) -> 
 
 
 NGINX = """\
-user root;
+{modules}user root;
 worker_processes 1;
 worker_rlimit_nofile 19000;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.error.log error;
 events {{ worker_connections 18000; }}
+stream {{
+  server {{
+    listen 127.0.0.1:{ports.tcp} backlog=4096;
+    proxy_pass 127.0.0.1:{ports.backend};
+    proxy_timeout 300s;
+    tcp_nodelay on;
+  }}
+}}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;
@@ -93,9 +102,14 @@ http {{
 """
 
 
+NGINX_STREAM = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")  # Debian's: other builds have it within
+
+
 def nginx_command(contender: Contender, folder: pathlib.Path, ports: Ports) -> list[str]:
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, ports=ports))
+    debians = contender.path.startswith("/usr/sbin/") and NGINX_STREAM.exists()
+    modules = f"load_module {NGINX_STREAM};\n" if debians else ""
+    file.write_text(NGINX.format(folder=folder, ports=ports, modules=modules))
     return [contender.path, "-c", str(file), "-p", str(folder), "-e", str(folder / "nginx.error.log")]
 
 
@@ -103,9 +117,9 @@ HAPROXY = """\
 global
   nbthread 1
   maxconn 9000
+  maxpipes 64
 defaults
   mode http
-  option forwardfor
   http-reuse always
   timeout connect 5s
   timeout client 300s
@@ -113,11 +127,17 @@ defaults
   timeout http-keep-alive 300s
   timeout http-request 10s
 frontend f
+  option forwardfor
   bind 127.0.0.1:{ports.plain} backlog 4096
   bind 127.0.0.1:{ports.tls} backlog 4096 ssl crt {ports.certificate} curves X25519:P-256
   default_backend b
 backend b
   server s 127.0.0.1:{ports.backend} pool-max-conn 512
+listen t
+  mode tcp
+  option splice-auto
+  bind 127.0.0.1:{ports.tcp} backlog 4096
+  server s 127.0.0.1:{ports.backend}
 """
 
 
@@ -139,7 +159,13 @@ listeners:
     tls: {{ certificates: [{{ certificate: "{ports.certificate}", key: "{ports.certificate}" }}] }}
     service: b
     timeouts: {{ idle: 300s }}
+  - listen: "127.0.0.1:{ports.tcp}"
+    protocol: tcp
+    service: t
 services:
+  - name: t
+    endpoints: ["127.0.0.1:{ports.backend}"]
+    timeouts: {{ idle: 300s }}
   - name: b
     endpoints: ["127.0.0.1:{ports.backend}"]
     pool: {{ max_idle: 512, idle_timeout: 300s }}

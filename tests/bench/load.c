@@ -2,8 +2,9 @@
 // recv and one send a request, bodies discarded in the kernel. It believes no response: the status must be 200 and the
 // length what the head says.
 //
-//   load PORT PATH CONNECTIONS SECONDS [close] [tls]      to 127.0.0.1
-// close: a connection for each request. tls: over TLS 1.3, with a full handshake for each connection.
+//   load PORT PATH CONNECTIONS SECONDS [close] [tls [resume]]      to 127.0.0.1
+// close: a connection for each request. tls: over TLS 1.3, with a full handshake for each connection. resume: with a
+// session that the server gave before, each used once, as long as there is one.
 // prints {"requests": N, "seconds": S, "p50": µs, "p99": µs} and ends with 1 on the first error.
 #define _GNU_SOURCE
 #include <openssl/ssl.h>
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20 };
+enum { kMaxHead = 8192, kEvents = 512, kBuckets = 1 << 20, kSessions = 256 };
 
 struct connection {
   int fd;
@@ -39,7 +40,11 @@ static struct sockaddr_in target = {.sin_family = AF_INET};
 static char request[512];
 static size_t request_bytes;
 static bool close_each, stopping;
-static SSL_CTX* tls;  // null: plain
+static SSL_CTX* tls;          // null: plain
+static bool resumes;
+static SSL_SESSION* sessions[kSessions];  // that came and were not used yet
+static int session_count;
+static long handshakes, resumed;
 static int epoll_fd;
 static long outstanding, completed;
 static unsigned latencies[kBuckets];  // one bucket a microsecond; the last holds the rest
@@ -77,6 +82,8 @@ static bool shake_hands(struct connection* c) {
     return false;
   }
   c->established = true;
+  ++handshakes;
+  resumed += SSL_session_reused(c->ssl);
   return true;
 }
 
@@ -107,11 +114,18 @@ static void open_connection(struct connection* c) {
   c->ssl = SSL_new(tls);
   c->established = false;
   SSL_set_fd(c->ssl, c->fd);
+  if (session_count > 0) {
+    SSL_set_session(c->ssl, sessions[--session_count]);
+    SSL_SESSION_free(sessions[session_count]);
+  }
   shake_hands(c);
 }
 
 static void close_connection(struct connection* c) {
-  if (c->ssl) SSL_free(c->ssl);
+  if (c->ssl) {
+    SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN);  // else OpenSSL takes the session for a broken one
+    SSL_free(c->ssl);
+  }
   c->ssl = NULL;
   close(c->fd);
 }
@@ -186,11 +200,24 @@ static void on_readable(struct connection* c) {
   }
 }
 
+static int keep_session(SSL* ssl, SSL_SESSION* given) {
+  (void)ssl;
+  if (session_count == kSessions) return 0;
+  sessions[session_count++] = given;
+  return 1;
+}
+
 static void use_tls(void) {
   tls = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
   SSL_CTX_set_read_ahead(tls, 1);
   SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);  // not every peer says close_notify
+}
+
+static void use_sessions(void) {
+  resumes = true;
+  SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(tls, keep_session);
 }
 
 static void wait_some(int milliseconds) {
@@ -207,11 +234,12 @@ static long percentile(int percent) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close] [tls]\n", argv[0]), 64;
+  if (argc < 5) return fprintf(stderr, "usage: %s PORT PATH CONNECTIONS SECONDS [close] [tls [resume]]\n", argv[0]), 64;
   const int connections = atoi(argv[3]);
   for (int i = 5; i < argc; ++i) {
     if (!strcmp(argv[i], "close")) close_each = true;
     if (!strcmp(argv[i], "tls")) use_tls();
+    if (!strcmp(argv[i], "resume") && tls) use_sessions();
   }
   target.sin_port = htons((unsigned short)atoi(argv[1]));
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -232,6 +260,7 @@ int main(int argc, char** argv) {
     wait_some(100);
   }
   if (completed == 0) die("nothing completed");
+  if (resumes && resumed < handshakes - connections) die("%ld of %ld handshakes resumed a session", resumed, handshakes);
   printf("{\"requests\": %ld, \"in_time\": %ld, \"seconds\": %.6f, \"p50\": %ld, \"p99\": %ld}\n", completed, in_time,
          seconds, percentile(50), percentile(99));
 }

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests/bench"))
 import contenders  # noqa: E402
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="telltale-configs-")
-PORTS = contenders.Ports(8080, 8443, 8081, pathlib.Path(SCRATCH.name) / "certificate.pem")
+PORTS = contenders.Ports(8080, 8443, 8082, 8081, pathlib.Path(SCRATCH.name) / "certificate.pem")
 contenders.make_certificate(PORTS.certificate)
 ENVIRONMENT = {"ECHO_SERVICE_HOST": "10.96.12.34", "ECHO_SERVICE_PORT": "80"}  # as Kubernetes sets them
 

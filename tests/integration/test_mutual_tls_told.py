@@ -187,7 +187,8 @@ class Told(MutualTlsTest):
             },
         )
         self.get(proxy, self.bare)
-        explained = proxy.ask_admin("/explain?last=1").json()[0]
+        page = "/explain/" + proxy.wait_access()[0]["request_id"]
+        explained = proxy.ask_admin(page).json()
         tls = explained["tls"]
         self.assertEqual((tls["version"], tls["resumed"], tls["client_verified"]), ("TLSv1.3", False, True))
         self.assertEqual((tls["client_subject"], tls["client_fingerprint"]), ("CN=bare", digest(self.bare)))
@@ -196,10 +197,11 @@ class Told(MutualTlsTest):
         self.assertIn(f"{XFCC}: {self.element(self.bare, 'CN=bare')}", lines)
         tlvs = explained["told"]["proxy_header"]["tlvs"]
         self.assertEqual((tlvs["ssl_cn"], tlvs["ssl_client"], tlvs["ssl_verify"]), ("bare", "7", "0"))
-        text = proxy.ask_admin("/explain?last=1&format=text").body.decode()
+        text = proxy.ask_admin(page + "?format=text").body.decode()
         self.assertIn("client certificate: CN=bare", text)
         self.get(proxy)
-        self.assertFalse(proxy.ask_admin("/explain?last=1").json()[0]["tls"]["client_verified"])
+        page = "/explain/" + proxy.wait_access(count=2)[1]["request_id"]
+        self.assertFalse(proxy.ask_admin(page).json()["tls"]["client_verified"])
 
 
 if __name__ == "__main__":

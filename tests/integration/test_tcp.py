@@ -24,54 +24,17 @@ from support import (
     service,
     wait_until,
 )
-from support.sockets import listen_socket, reset, text_of, wait_taken
+from support.sockets import reset, wait_taken
+from support.tcp import TcpServer, read_all, read_exactly
 from support.waiting import DEADLINE, SANITIZER
-
-
-class Server:
-    """A TCP server whose connections the test holds."""
-
-    def __init__(self):
-        self.listening = listen_socket()
-        self.listening.settimeout(DEADLINE)
-        self.address = text_of(self.listening.getsockname())
-        self.port = self.listening.getsockname()[1]
-
-    def accept(self) -> socket.socket:
-        connection, _ = self.listening.accept()
-        connection.settimeout(DEADLINE)
-        return connection
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listening.close()
-
-
-def read_all(sock) -> bytes:
-    octets = bytearray()  # appending to `bytes` would copy megabytes again and again
-    while piece := sock.recv(65536):
-        octets += piece
-    return bytes(octets)
-
-
-def read_exactly(sock, count) -> bytes:
-    octets = b""
-    while len(octets) < count:
-        piece = sock.recv(count - len(octets))
-        if not piece:
-            raise AssertionError(f"ended after {octets!r}")
-        octets += piece
-    return octets
 
 
 class Tcp(ProxyTest):
     def serve(self, *services, **fields):
         return self.start(config(*services, listeners=[listener(protocol="tcp", **fields)]))
 
-    def server(self) -> Server:
-        return self.enterContext(Server())
+    def server(self) -> TcpServer:
+        return self.enterContext(TcpServer())
 
     def connect(self, proxy, source=None) -> socket.socket:
         sock = socket.create_connection(proxy.address(), timeout=DEADLINE, source_address=source)
@@ -100,15 +63,17 @@ class Tcp(ProxyTest):
         self.assertEqual((record["bytes_received"], record["bytes_sent"]), (8, 39))
         self.assertEqual(record["client"], "127.0.0.1")
         self.assertIsNone(record["failure"])
+        self.assertEqual(record["ended_by"], "client")
 
     def test_the_server_may_end_first(self):
-        client, server, _ = self.pair()
+        client, server, proxy = self.pair()
         server.sendall(b"bye")
         server.shutdown(socket.SHUT_WR)
         self.assertEqual(read_all(client), b"bye")
         client.sendall(b"still here")
         client.close()
         self.assertEqual(read_all(server), b"still here")
+        self.assertEqual(proxy.wait_access()[0]["ended_by"], "backend")
 
     def test_the_server_may_speak_first(self):
         client, server, _ = self.pair()
@@ -148,6 +113,7 @@ class Tcp(ProxyTest):
                     read_all(other)
                 [record] = proxy.wait_access()
                 self.assertEqual(record["failure_side"], "downstream" if who == "client" else "upstream")
+                self.assertEqual(record["ended_by"], "client" if who == "client" else "backend")
 
     def test_idle_connections_end(self):
         client, server, proxy = self.pair(timeouts={"idle": "2s"})
@@ -159,6 +125,7 @@ class Tcp(ProxyTest):
         self.assertEqual(record["failure"], "Connection timed out")
         told = (record["reason"], record["failure_side"], record["failure_phase"])
         self.assertEqual(told, ("idle_timeout", "upstream", "response_body"), "whichever timer was the first")
+        self.assertEqual(record["ended_by"], "proxy")
         self.assertEqual(proxy.metrics().sum("telltale_request_failures_total", reason="idle_timeout"), 1)
 
     def test_life_in_one_direction_is_life(self):
@@ -260,6 +227,7 @@ class Tcp(ProxyTest):
         self.assertRaises(ConnectionError, lambda: self.connect(proxy).recv(1))
         [record] = proxy.wait_access()
         self.assertEqual((record["failure_side"], record["failure_phase"]), ("upstream", "connect"))
+        self.assertEqual(record["ended_by"], "backend")
 
     def test_connections_are_refused_while_nobody_may_be_chosen(self):
         echo = self.enterContext(Echo())

@@ -185,7 +185,7 @@ class Identity(ListenerTest):
         self.assertEqual(told["X-Forwarded-Proto"], "https")
         self.assertEqual(told["X-Tls"], f"TLSv1.3 b.test http/1.1 {cipher}")
         record = proxy.wait_access()[0]
-        agreed = {"version": "TLSv1.3", "cipher": cipher, "sni": "b.test", "alpn": "http/1.1"}
+        agreed = {"version": "TLSv1.3", "cipher": cipher, "sni": "b.test", "alpn": "http/1.1", "client_verified": False}
         self.assertEqual(record["tls"], agreed)
 
     def test_proxy_header_before_tls(self):
@@ -222,9 +222,10 @@ class Identity(ListenerTest):
         tlvs = dict(backend.last().proxy.tlvs)
         self.assertEqual((tlvs[0x02], tlvs[0x01]), (b"b.test", b"http/1.1"))
         ssl_tlv = tlvs[0x20]
-        self.assertEqual(ssl_tlv[:5], b"\x01\0\0\0\0")
-        version, cipher = b"TLSv1.3", client.sock.cipher()[0].encode()
-        self.assertEqual(ssl_tlv[5:], b"\x21\0\x07" + version + b"\x23\0" + bytes([len(cipher)]) + cipher)
+        self.assertEqual(ssl_tlv[:5], b"\x01\0\0\0\x01")  # no certificate of the client: not verified
+        texts = [b"TLSv1.3", client.sock.cipher()[0].encode(), b"ecdsa-with-SHA256", b"EC256"]
+        subs = [bytes([kind, 0, len(text)]) + text for kind, text in zip((0x21, 0x23, 0x24, 0x25), texts)]
+        self.assertEqual(ssl_tlv[5:], b"".join(subs))
 
 
 if __name__ == "__main__":

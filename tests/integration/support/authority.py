@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 from .process import find_program
 from .waiting import DEADLINE
@@ -22,12 +23,11 @@ default_crl_days = 30
 rand_serial = yes
 unique_subject = no
 copy_extensions = copy
-preserve = yes
 policy = any
 [any]
-commonName = optional
-organizationName = optional
 countryName = optional
+organizationName = optional
+commonName = optional
 [req]
 distinguished_name = none
 [none]
@@ -67,14 +67,16 @@ class Authority:
     def _sign(self, request, out, *arguments):
         _openssl("ca", "-batch", "-config", self._conf, "-notext", "-in", request, "-out", out, *arguments)
 
-    def issue(self, name, subject=None, *, sans="", expired=False, use="", chain=()) -> str:
-        """A file with a client's certificate, those of `chain` (authorities), and its key. `use`: extendedKeyUsage."""
+    def issue(self, name, subject=None, *, sans="", expired=False, seconds=0, use="", chain=()) -> str:
+        """A file with a client's certificate, those of `chain` (authorities), and its key. `seconds`: how long it is
+        good; 0: for a year. `use`: extendedKeyUsage."""
         extensions = ["basicConstraints=critical,CA:FALSE"]
         extensions += [f"subjectAltName={sans}"] if sans else []
         extensions += [f"extendedKeyUsage={use}"] if use else []
         request = self._request(name, subject or f"/CN={name}", *extensions)
         path = self._path(name + ".pem")
         dates = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"] if expired else []
+        dates += ["-enddate", time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))] if seconds else []
         self._sign(request, path, *dates)
         self._append(path, *[authority.pem for authority in chain], self._path(name + ".key"))
         return path

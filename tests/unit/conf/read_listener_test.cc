@@ -25,13 +25,37 @@ TEST(Loader, ReportsListeners) {
        with_listener("protocol: udp"),
        {"2:43: error: listeners[0].protocol: \"udp\" is not one of http, tcp"}},
       {"TCP", with_listener("protocol: tcp"), {}},
-      {"TCP with routes",
-       "listeners: [{listen: ':80', protocol: tcp, routes: [{service: web}]}]\n"
+      {"TCP routes with what requests have",
+       "listeners: [{listen: ':80', protocol: tcp, routes: [\n"
+       "{match: {host: a.example, path: /x}, service: web}, {match: {sni: b.example}, respond: {}},\n"
+       "{match: {sni: '*.b.example', alpn: h2}, service: web}]}]\n"
        "services: [{name: web, endpoints: [10.0.0.1:80]}]\n",
-       {"1:52: error: listeners[0].routes: a connection of `protocol: tcp` has no request that could be matched"}},
+       {"2:16: error: listeners[0].routes[0].match.host: a connection of `protocol: tcp` has no request that could be "
+        "matched",
+        "2:33: error: listeners[0].routes[0].match.path: a connection of `protocol: tcp` has no request that could be "
+        "matched",
+        "2:88: error: listeners[0].routes[1].respond: a connection of `protocol: tcp` has no request that could be "
+        "answered"}},
+      {"a request matched by what only connections have",
+       "listeners: [{listen: ':80', routes: [{match: {sni: a.example, alpn: h2}, service: web}]}]\n"
+       "services: [{name: web, endpoints: [10.0.0.1:80]}]\n",
+       {"1:52: error: listeners[0].routes[0].match.sni: is only for `protocol: tcp`",
+        "1:69: error: listeners[0].routes[0].match.alpn: is only for `protocol: tcp`"}},
+      {"certificates that nobody asks for",
+       "listeners: [{listen: ':80', routes: [{match: {client_cert: {subject: CN=a}}, service: web},\n"
+       "{match: {client_cert: {}}, service: web}, {match: {client_cert: {verified: false, san: 'DNS:a'}}, service: "
+       "web},\n"
+       "{match: {client_cert: {fingerprint: 'ab:cd'}}, service: web}]}]\n"
+       "services: [{name: web, endpoints: [10.0.0.1:80]}]\n",
+       {"1:38: warning: listeners[0].routes[0]: this route can never match",
+        "2:23: error: listeners[0].routes[1].match.client_cert: says nothing of the certificate",
+        "2:76: error: listeners[0].routes[2].match.client_cert.verified: no certificate can be none and have what is "
+        "asked for besides",
+        "3:37: error: listeners[0].routes[3].match.client_cert.fingerprint: \"ab:cd\" is not the SHA-256 of a "
+        "certificate"}},
       {"TCP with what requests have",
        with_listener("protocol: tcp, timeouts: {idle: 1s}, client_ip: {header: forwarded, trusted: [192.0.2.1]}"),
-       {"2:58: warning: listeners[0].timeouts: has no effect with `protocol: tcp`",
+       {"2:58: warning: listeners[0].timeouts: \"idle\" has no effect with `protocol: tcp`",
         "2:81: warning: listeners[0].client_ip: \"header\" has no effect with `protocol: tcp`: there is no header but "
         "PROXY",
         "2:81: warning: listeners[0].client_ip: \"trusted\" has no effect with `protocol: tcp`: there is no header but "

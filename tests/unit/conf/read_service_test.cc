@@ -162,8 +162,8 @@ TEST(Loader, ReportsServices) {
        with_service("endpoints: [10.0.0.1:80], node_name: x"),
        {"3:41: error: services[0].node_name: unknown field \"node_name\""}},
       {"a later version's",
-       with_service("endpoints: [10.0.0.1:80], tls: {}"),
-       {"3:41: error: services[0].tls: \"tls\" is not supported in this version"}},
+       with_service("endpoints: [10.0.0.1:80], filters: []"),
+       {"3:41: error: services[0].filters: \"filters\" is not supported in this version"}},
       {"policies",
        with_service("endpoints: [10.0.0.1:80], external_traffic_policy: Local, internal_traffic_policy: none, "
                     "traffic_distribution: PreferClose"),

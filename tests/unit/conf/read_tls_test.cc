@@ -105,7 +105,9 @@ TEST(ListenerTls, SaysWhatIsWrongWithClientCertificates) {
        {"2:117: error: " + place + ".ca: \"ca.pem\" is not an absolute path",
         "2:130: error: " + place + ".crl: \"crl.pem\" is not an absolute path"}},
       {"too deep", clients("ca: /ca, depth: 17"), {"2:129: error: " + place + ".depth: \"17\" is out of range"}},
-      {"an unknown field", clients("ca: /ca, verify: 2"), {"2:122: error: " + place + ": unknown field \"verify\""}},
+      {"an unknown field",
+       clients("ca: /ca, verify: 2"),
+       {"2:122: error: " + place + ".verify: unknown field \"verify\""}},
   };
   expect(cases);
 }
@@ -130,7 +132,7 @@ TEST(ListenerTls, WhatIsToldOfCertificatesNeedsThem) {
   const std::string server = "tls: {certificates: [{certificate: /a, key: /b}]";
   const std::string some = server + ", client_certificates: {ca: /ca, mode: optional}}";
   const std::string none = server + ", client_certificates: {ca: /ca, mode: off}}";
-  const std::string trusted = "client_ip: {trusted: [10.0.0.0/8]}";
+  const std::string trusted = "client_ip: {trusted: [192.0.2.0/24]}";
   const std::string header = "headers: {X-Subject: \"${tls.client_cert.subject}\"}";
   const std::string field =
       "warning: services[0].propagate.x_forwarded_client_cert: none is ever written: no listener "
@@ -197,6 +199,68 @@ TEST(ListenerTls, WhatIsToldOfItNeedsIt) {
        {"7:11: warning: services[0].propagate.tlvs: no received TLV can go on" + no_header}},
   };
   expect(cases);
+}
+
+std::string with_service_tls(const std::string& fields, const std::string& listener = {},
+                             const std::string& service = {}) {
+  return "listeners: [{listen: ':80', service: web" + listener +
+         "}]\nservices:\n- name: web\n  endpoints: [10.0.0.1:443]\n" + "  tls: {" + fields + "}\n" + service;
+}
+
+TEST(ServiceTls, SaysWhatIsWrong) {
+  const std::string own = "client_certificate: {certificate: /a.pem, key: /a.key}";
+  const Case cases[] = {
+      {"nothing in it", with_service_tls(""), {}},
+      {"all", with_service_tls("sni: app.internal, verify: ca, ca: /ca.pem, alpn: [http/1.1], " + own), {}},
+      {"a name that is none",
+       with_service_tls("sni: 'app:443'"),
+       {"5:14: error: services[0].tls.sni: \"app:443\" is not a host name"}},
+      {"an unknown way to verify",
+       with_service_tls("verify: some"),
+       {"5:17: error: services[0].tls.verify: \"some\" is not one of full, ca, none"}},
+      {"anybody",
+       with_service_tls("verify: none"),
+       {"5:17: warning: services[0].tls.verify: `none` lets anybody who answers at the address be the backend"}},
+      {"anybody, by an authority",
+       with_service_tls("verify: none, ca: /ca.pem"),
+       {"5:27: warning: services[0].tls.ca: has no effect with `verify: none`"}},
+      {"relative paths",
+       with_service_tls("ca: ca.pem, client_certificate: {certificate: a.pem, key: a.key}"),
+       {"5:13: error: services[0].tls.ca: \"ca.pem\" is not an absolute path",
+        "5:55: error: services[0].tls.client_certificate.certificate: \"a.pem\" is not an absolute path",
+        "5:67: error: services[0].tls.client_certificate.key: \"a.key\" is not an absolute path"}},
+      {"no key",
+       with_service_tls("client_certificate: {certificate: /a.pem}"),
+       {"5:29: error: services[0].tls.client_certificate: the field \"key\" is missing"}},
+      {"a protocol without a name",
+       with_service_tls("alpn: ['']"),
+       {"5:15: error: services[0].tls.alpn: \"\" is not the name of a protocol"}},
+      {"a protocol that requests are not sent in",
+       with_service_tls("alpn: [http/1.1, h2]"),
+       {"5:15: error: services[0].tls.alpn: \"h2\" is not spoken here, and the listener \"listener-1\" leads requests "
+        "here"}},
+      {"any protocol in TCP mode", with_service_tls("alpn: [h2, postgresql]", ", protocol: tcp"), {}},
+      {"a probe in clear",
+       with_service_tls("", "", "  health: {http: /}\n"),
+       {"6:18: warning: services[0].health.http: the endpoints speak TLS (`tls` of the service), and this probe does "
+        "not"}},
+  };
+  expect(cases);
+}
+
+TEST(ServiceTls, ProbesHaveItToo) {
+  const std::string fields = "sni: a.internal, ca: /ca.pem, client_certificate: {certificate: /a.pem, key: /a.key}";
+  const auto health = [&](const std::string& own) {
+    return *load_text(with_service_tls(fields, "", "  health: {https: /" + own + "}\n")).model->services[0].health;
+  };
+  const BackendTls inherited = health("").tls;
+  EXPECT_EQ(inherited.sni, "a.internal");
+  EXPECT_EQ(inherited.ca_file, "/ca.pem");
+  EXPECT_EQ(inherited.client_certificate->key, "/a.key");
+  const BackendTls own = health(", tls: {ca: /other.pem}").tls;
+  EXPECT_EQ(own.sni, "");
+  EXPECT_EQ(own.ca_file, "/other.pem");
+  EXPECT_EQ(own.client_certificate->key, "/a.key") << "whose answer it is, is one thing, who asks another";
 }
 
 }  // namespace

@@ -119,7 +119,7 @@ Template compiled(std::string_view text) {
 struct Scene {
   PeerInfo peer = proxied("10.0.0.1:1000", "198.51.100.7:5000", "203.0.113.9:443");
   ClientAddress client;
-  ClientCertificate certificate{.subject = "CN=x,O=y",
+  ClientCertificate certificate{.subject = "CN=x",
                                 .issuer = "CN=ca",
                                 .common_name = "x",
                                 .serial = "0A",

@@ -66,7 +66,7 @@ TEST(AccessLogJson, TellsEverythingInOrder) {
           R"("target":"/a?b=c","protocol":"HTTP/1.1","status":200,"bytes_received":5,)"
           R"("bytes_sent":18446744073709551615,"duration_ms":12.345,"connect_ms":0.001,"response_ms":11.000,)"
           R"("tries":1,"reused":false,"user_agent":"curl/8","failure_side":null,"failure_phase":null,"failure":null,)"
-          R"("client_refused":null,"reason":null})"
+          R"("client_refused":null,"reason":null,"ended_by":null})"
           "\n");
 }
 
@@ -93,7 +93,7 @@ TEST(AccessLogJson, TellsWhyAHeaderOrAnAssertionWasRefused) {
   }
 }
 
-constexpr std::size_t fields_of_every_record = 29;
+constexpr std::size_t fields_of_every_record = 30;
 
 TEST(AccessLogJson, WhatTheClientAgreedOnIsAnObject) {
   const forwarding::TlsFacts tls{.sni = "a.example", .version = "TLSv1.3", .cipher = "TLS_X", .alpn = ""};

@@ -76,6 +76,7 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_bad_requests_total", "counter"},
       {"telltale_source_loss_suspected", "gauge"},
       {"telltale_client_assertions_total", "counter"},
+      {"telltale_client_hellos_total", "counter"},
       {"telltale_requests_total", "counter"},
       {"telltale_request_duration_seconds", "histogram"},
       {"telltale_requests_active", "gauge"},
