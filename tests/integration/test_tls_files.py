@@ -12,7 +12,7 @@ from support import config, listener, main, service
 from support.config import to_text
 from support.process import find_program
 from support.telltale import ENVIRONMENT
-from support.tls import TlsClient, tls_context
+from support.tls import TlsBackend, TlsClient, server_context, tls_context
 from support.tls_case import TlsTest, s_client, tls
 from support.waiting import binary_path, wait_until
 
@@ -257,6 +257,18 @@ class KeyLog(FilesTest):
             ours = file.readlines()
         self.assertEqual(ours[0], "# ours\n")
         self.assertLessEqual(lines, set(ours))
+
+    def test_connections_to_backends_are_in_it(self):
+        context = server_context(self.b)
+        context.keylog_filename = os.path.join(self.directory, "backend.log")
+        backend = self.enterContext(TlsBackend(context=context))
+        path = os.path.join(self.directory, "keys-to-backends.log")
+        conf = config(service(backend, tls={"verify": "none"}))
+        self.assertEqual(self.start(conf, arguments=("--tls-key-log", path)).get("/").status, 200)
+        with open(context.keylog_filename, encoding="ascii") as theirs, open(path, encoding="ascii") as ours:
+            lines = {line for line in theirs if not line.startswith("#")}
+            self.assertGreater(len(lines), 3)
+            self.assertLessEqual(lines, set(ours))
 
     def test_the_file_is_the_owners_alone(self):
         path = os.path.join(self.directory, "new.log")
