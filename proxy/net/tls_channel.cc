@@ -158,7 +158,8 @@ void TlsChannel::end(bool close_follows) {
   if (!established_ || failure_.category() == tls_category() || std::exchange(ended_, true)) return;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
-  if (!flush_pending(true)) flush(close_follows);
+  flush_pending(true);
+  flush(close_follows);  // whatever became of that: what is gathered must not be left for the loop's next connection
 }
 
 error_code TlsChannel::error_of(int returned) {
