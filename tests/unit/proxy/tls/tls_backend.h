@@ -54,8 +54,11 @@ struct TlsConnection {
       connected = connected || error != would_block;
       return connected && (served || error);
     });
-    // What comes behind the handshake, as tickets do, is taken in.
-    if (!error) run_until(loop, [&] { return client.tls()->is_silent() && !client.may_have_more(); });
+    if (error) return;
+    // What comes behind the handshake, as tickets do, is taken in. They leave when the server has to wait.
+    server.read(1);
+    if (SSL_version(server_ssl) == TLS1_3_VERSION) run_until(loop, [&] { return client.descriptor().readable(); });
+    run_until(loop, [&] { return client.tls()->is_silent() && !client.may_have_more(); });
   }
   bool resumed() const { return SSL_session_reused(client.tls()->ssl()) == 1; }
 
