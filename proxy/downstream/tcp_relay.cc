@@ -6,6 +6,7 @@
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -127,6 +128,7 @@ TcpRelay::Next TcpRelay::moved(Way& way, const IoResult& put, std::size_t rest) 
 
 /// A move in either direction is a sign of life of the whole.
 void TcpRelay::touch() {
+  if (std::exchange(touched_at_, loop_.now()) == loop_.now()) return;
   up_.from.expires_after(idle_);
   down_.from.expires_after(idle_);
 }

@@ -63,6 +63,7 @@ class TcpRelay {
   std::chrono::milliseconds idle_;
   PipePool* pipes_;  // null: a side speaks TLS, or cannot be spliced
   Way down_, up_;
+  EventLoop::Clock::time_point touched_at_{};
   Failure failure_;
   Side ended_by_ = Side::none;
   bool moves_back_ = false;  // move_back() runs
