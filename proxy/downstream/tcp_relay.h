@@ -31,19 +31,14 @@ class TcpRelay {
   std::uint64_t octets_from_client() const { return up_.octets; }
   std::uint64_t octets_from_backend() const { return down_.octets; }
 
-  /// A read, or what comes before the sender has to be waited for, of this many octets is bulk: from there on moving it
-  /// by a pipe costs less than copying it twice.
-  static constexpr std::size_t bulk_bytes = 16 * 1024;
-
  private:
   /// One direction.
   struct Way {
     Side from_side, to_side;
     Stream& from;
     Stream& to;
-    std::uint64_t octets = 0;        // that `to` took
-    std::size_t burst = 0;           // octets since `from` was waited for the last time
-    bool splices = false;            // bulk comes
+    std::uint64_t octets = 0;  // that `to` took
+    BulkMeter bulk;
     PipePool::Lease pipe = nullptr;  // null: no octets are in one
   };
   enum class Next : std::uint8_t { piece, turn, input, output, end };
