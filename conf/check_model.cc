@@ -231,11 +231,14 @@ void ModelCheck::check_unused() {
 void ModelCheck::check_told() {
   const auto& model = draft_.model;
   std::vector<bool> tlvs_come(model.services.size()), tls_comes(model.services.size());
+  std::vector<bool> certificates_come(model.services.size()), headers_come(model.services.size());
   for (const Listener& listener : model.listeners) {
     for (const Route& route : listener.routes) {
       if (!route.service) continue;
       if (believes_proxy_header(listener.client_ip)) tlvs_come[*route.service] = true;
       if (listener.tls) tls_comes[*route.service] = true;
+      if (listener.tls && listener.tls->asks_for_certificate()) certificates_come[*route.service] = true;
+      if (!listener.client_ip.header.trusted.empty()) headers_come[*route.service] = true;
     }
   }
   for (std::size_t i = 0; i < model.services.size(); ++i) {
@@ -261,6 +264,18 @@ void ModelCheck::check_told() {
       warn(field_that(&forwarding::Template::uses_tls, told),
            "${tls.…} in it is always empty: no listener that leads here has `tls`",
            "what a believed PROXY header says of TLS is in ${tlv.ssl_version}, ${tlv.ssl_cn} and the like");
+    } else if (!certificates_come[i]) {
+      warn(field_that(&forwarding::Template::uses_client_cert, told),
+           "${tls.client_cert.…} in it never names one: no listener that leads here asks for certificates",
+           "see `tls.client_certificates`");
+    }
+    using enum forwarding::ListMode;
+    const auto mode = told.x_forwarded_client_cert;
+    if (!certificates_come[i] && (mode == replace || (mode == append && !headers_come[i]))) {
+      warn("x_forwarded_client_cert",
+           "none is ever written: no listener that leads here asks for certificates" +
+               std::string(mode == append ? ", or has `trusted` hops that could have sent one" : ""),
+           "see `tls.client_certificates`");
     }
   }
 }
@@ -273,6 +288,7 @@ void check_model(Diagnostics& diagnostics, Draft& draft) {
   check_policies(diagnostics, draft);
   check_tracking(diagnostics, draft);
   check_resilience(diagnostics, draft);
+  check_backend_tls(diagnostics, draft);
 }
 
 }  // namespace telltale::conf

@@ -111,6 +111,7 @@ struct Node {
   std::uint32_t weight = 1;
   std::optional<std::uint16_t> health_port;  ///< overrides node_health.port, or else health.port
   std::vector<Endpoint> endpoints;           ///< traffic goes straight to these if there are any
+  std::string host_name;                     ///< of each address that was found: what was looked up
   friend bool operator==(const Node&, const Node&) = default;
 };
 

@@ -98,13 +98,15 @@ void check_identity(Diagnostics& diagnostics, const Draft& draft);
 /// Gives the route what its `timeouts` and `retries` leave to the service.
 void inherit(Route& route, const RouteSource& source, const Service& service);
 
-/// What these three need: the routes' services resolved.
+/// What these four need: the routes' services resolved.
 /// Traffic policies, as this process's place and its listeners give them a meaning.
 void check_policies(Diagnostics& diagnostics, const Draft& draft);
 /// Services that take the verdicts of others.
 void check_tracking(Diagnostics& diagnostics, const Draft& draft);
 /// Timeouts and retries of services and routes, and what they say of each other.
 void check_resilience(Diagnostics& diagnostics, const Draft& draft);
+/// What backends are offered to speak, against what comes through the listeners.
+void check_backend_tls(Diagnostics& diagnostics, const Draft& draft);
 
 /// Resolves the routes' services and reports what no object can know by itself.
 void check_model(Diagnostics& diagnostics, Draft& draft);

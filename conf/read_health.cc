@@ -82,7 +82,7 @@ void read_expect(ObjectReader& health, Health& out) {
 void read_tls(ObjectReader& health, BackendTls& tls) {
   health.object("tls", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(health.context(), node, path, schema::health_tls);
-    tls = {};
+    tls = {.client_certificate = std::move(tls.client_certificate)};  // what is ours stays
     read_verification(reader, tls);
   });
 }

@@ -58,7 +58,8 @@ constexpr Field health_fields[] = {
     {.name = "tls",
      .type = Type::object,
      .object = &schema::health_tls,
-     .meaning = "With `https`: whose answer it must be. Default: the service's `tls`."},
+     .meaning = "With `https`: whose answer it must be. Default: the service's `tls`, whose `client_certificate` is "
+                "shown in any case."},
     {.name = "interval",
      .type = Type::duration,
      .min = 10 * ms,

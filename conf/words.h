@@ -106,12 +106,15 @@ constexpr std::optional<E> from_word(std::string_view word) {
 }
 
 /// The variables of an access log template: the fields of its JSON records, `tls.version` for `version` in `tls`.
-inline constexpr std::array<std::string_view, 34> access_log_variables = {
-    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
-    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
-    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason",   "ended_by",   "tls.version",    "tls.cipher",   "tls.sni",       "tls.alpn"};
+// clang-format off
+inline constexpr std::array<std::string_view, 38> access_log_variables = {
+    "time",     "request_id",  "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason",   "ended_by", "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
+    "tls.client_verified", "tls.client_subject", "tls.client_sans", "tls.client_fingerprint"};
+// clang-format on
 
 /// Where the name of any received TLV may stand, for hints.
 inline constexpr std::string_view any_tlv_hint =

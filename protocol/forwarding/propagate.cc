@@ -1,10 +1,12 @@
 #include "protocol/forwarding/propagate.h"
 
+#include "protocol/forwarding/client_cert_field.h"
 #include "protocol/forwarding/forwarded.h"
 #include "protocol/forwarding/identity_headers.h"
 #include "protocol/forwarding/list.h"
 #include "protocol/forwarding/own_element.h"
 #include "protocol/forwarding/passed_tlvs.h"
+#include "protocol/forwarding/ssl_tlv.h"
 #include "protocol/forwarding/x_forwarded_for.h"
 #include "protocol/http/header_block.h"
 
@@ -228,6 +230,20 @@ void append_proto_host_port(std::string& out, const HeaderBlock& fields, const P
   }
 }
 
+void append_client_cert(std::string& out, const HeaderBlock& fields, ListMode mode, const RequestFacts& facts) {
+  if (mode == ListMode::off) return;
+  FieldLine line(out, "X-Forwarded-Client-Cert");
+  if (mode == ListMode::append && facts.client.header_believed && fields.has(FieldId::x_forwarded_client_cert)) {
+    for (const HeaderBlock::Field field : fields) {
+      if (field.id != FieldId::x_forwarded_client_cert || !is_real_name(field.name)) continue;
+      if (is_whole_client_cert_list(field.value)) line.add(trim_ows(field.value));
+    }
+  }
+  if (facts.tls == nullptr || facts.tls->client_cert == nullptr) return;
+  line.separate();
+  append_client_cert_element(out, *facts.tls->client_cert);
+}
+
 // RFC 9110 7.6.3: the version received, and who received it.
 void append_via(std::string& out, const HeaderBlock& fields, unsigned http_minor) {
   FieldLine line(out, "Via");
@@ -255,15 +271,8 @@ void append_custom_tlvs(std::string& tlvs, const Propagate& propagate, const Req
 
 /// What we saw of TLS ourselves goes before what the hop in front was told of its own.
 void append_ssl(std::string& tlvs, const RequestFacts& facts) {
-  if (facts.tls == nullptr) return pass_tlv(tlvs, proxy_protocol::TlvType::ssl, facts.peer.tlvs);
-  std::string value(proxy_protocol::ssl_head_size, '\0');  // the verify field of a client without certificate: 0
-  value[0] = static_cast<char>(proxy_protocol::ssl_client_flag);
-  const auto add = [&](proxy_protocol::SslSubtype type, std::string_view text) {
-    proxy_protocol::append_tlv(value, proxy_protocol::TlvType{static_cast<std::uint8_t>(type)}, text);
-  };
-  add(proxy_protocol::SslSubtype::version, facts.tls->version);
-  add(proxy_protocol::SslSubtype::cipher, facts.tls->cipher);
-  proxy_protocol::append_tlv(tlvs, proxy_protocol::TlvType::ssl, value);
+  if (facts.tls != nullptr && facts.tls->terminated) return append_ssl_tlv(tlvs, *facts.tls);
+  pass_tlv(tlvs, proxy_protocol::TlvType::ssl, facts.peer.tlvs);
 }
 
 /// What the client agreed on; a request is HTTP whether that was said or not.
@@ -300,6 +309,9 @@ bool keeps_field(FieldId id, std::string_view name, const HeaderTrust& trust, co
     case FieldId::x_real_ip:
       if (propagate.x_real_ip) return false;
       break;
+    case FieldId::x_forwarded_client_cert:
+      if (propagate.x_forwarded_client_cert != ListMode::off) return false;
+      break;
     default:
       break;
   }
@@ -317,6 +329,7 @@ void append_identity_fields(std::string& out, const HeaderBlock& fields, const H
   append_forwarded(out, fields, trust, propagate.forwarded, facts);
   append_proto_host_port(out, fields, propagate, facts);
   if (propagate.x_real_ip && facts.client.address) FieldLine(out, "X-Real-IP").add(facts.client.address);
+  append_client_cert(out, fields, propagate.x_forwarded_client_cert, facts);
   if (propagate.assertion && propagate.assertion->header) FieldLine(out, "X-Telltale-Client").add(facts.assertion);
   if (propagate.via) append_via(out, fields, facts.http_minor);
   for (const HeaderTemplate& header : propagate.headers) {

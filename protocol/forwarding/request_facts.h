@@ -12,14 +12,16 @@ namespace telltale::forwarding {
 
 struct ObfuscationKey;
 
-/// A certificate that a client proved to have, and that was verified; what it says, as text without control characters.
+/// A certificate that a client proved to have, and that was verified; what it says, as text without control characters:
+/// visible ASCII, with blanks in the names alone, but for `common_name` and `der`.
 struct ClientCertificate {
   std::string subject, issuer;  ///< RFC 4514
-  std::string common_name;      ///< of the subject; empty: it has none
+  std::string common_name;      ///< of the subject, UTF-8; empty: it has none, or one with control characters
   std::string serial;           ///< hexadecimal digits, upper case
   std::string fingerprint;      ///< SHA-256, 64 lower-case hexadecimal digits
-  std::vector<std::string>
-      sans;         ///< with their kinds: `DNS:a.example`, `URI:spiffe://a/b`, `IP:192.0.2.1`, `email:a@b.example`
+  /// With their kinds: `DNS:a.example`, `URI:spiffe://a/b`, `IP:192.0.2.1`, `email:a@b.example`. An octet that no such
+  /// name can have (a blank, a control character, a backslash, what is not ASCII) is `\HH`.
+  std::vector<std::string> sans;
   std::string der;  ///< itself
 };
 
@@ -27,9 +29,10 @@ struct ClientCertificate {
 /// party's (the ssl TLVs): that is for the TLV variables. Empty: it did not say.
 struct TlsFacts {
   std::string_view sni, version, cipher, alpn;
-  /// Of the certificate that we showed, as PROXY's SSL TLV names them (2.2.6): `RSA2048`, `EC256`; `SHA256`.
+  /// Of the certificate that we showed, as PROXY's SSL TLV names them (2.2.6): `RSA2048`, `EC256`; `RSA-SHA256`.
   std::string_view key_algorithm, signature_algorithm;
   const ClientCertificate* client_cert = nullptr;  ///< null: the client proved to have none
+  bool resumed = false;                            ///< the certificate was shown on an earlier connection
   /// False: it is passed through as it came, and only `sni` and what is offered are known.
   bool terminated = true;
   tls::AlpnProtocols offered_alpn;

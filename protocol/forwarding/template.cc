@@ -244,6 +244,12 @@ bool Template::uses_tls() const {
   });
 }
 
+bool Template::uses_client_cert() const {
+  return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.variable >= tls_client_cert_verified && piece.variable <= tls_client_cert_fingerprint;
+  });
+}
+
 void Template::append_to(std::string& out, const RequestFacts& facts) const {
   for (const Piece& piece : pieces_) {
     if (piece.variable == none) {

@@ -77,6 +77,8 @@ class Template {
   bool uses_tlvs() const;
   /// Whether one is that speaks of the client's TLS connection to us: `tls.…`.
   bool uses_tls() const;
+  /// Whether one of these speaks of its certificate: `tls.client_cert.…`.
+  bool uses_client_cert() const;
 
   /// Appends the value as it comes.
   void append_to(std::string& out, const RequestFacts& facts) const;

@@ -24,9 +24,18 @@ inline constexpr std::size_t max_unique_id_size = 128;
 
 /// Section 2.2.6: the SSL TLV's value is the client flags, the 4 octets of the verify field, and a section of sub-TLVs.
 inline constexpr std::size_t ssl_head_size = 5;
-inline constexpr std::uint8_t ssl_client_flag = 0x01;  ///< PP2_CLIENT_SSL: the client connected over TLS
+inline constexpr std::uint8_t ssl_client_flag = 0x01;     ///< PP2_CLIENT_SSL: the client connected over TLS
+inline constexpr std::uint8_t ssl_cert_conn_flag = 0x02;  ///< PP2_CLIENT_CERT_CONN: it showed a certificate on it
+inline constexpr std::uint8_t ssl_cert_sess_flag = 0x04;  ///< PP2_CLIENT_CERT_SESS: or earlier in its session
 /// Of its section.
-enum class SslSubtype : std::uint8_t { version = 0x21, cn = 0x22, cipher = 0x23, sig_alg = 0x24, key_alg = 0x25 };
+enum class SslSubtype : std::uint8_t {
+  version = 0x21,
+  cn = 0x22,
+  cipher = 0x23,
+  sig_alg = 0x24,
+  key_alg = 0x25,
+  client_cert = 0x28,
+};
 
 struct Tlv {
   TlvType type;  ///< any octet, named or not

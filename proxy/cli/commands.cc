@@ -47,6 +47,12 @@ void add_run(CLI::App& app, Action& action) {
   auto* flag =
       command->add_flag("--demo", is_demo, "An embedded listener and two echo backends; shows each request's way")
           ->excludes(config);
+  command
+      ->add_option("--tls-key-log", run.tls_key_log,
+                   "For debugging: append the keys of every TLS connection to FILE (SSLKEYLOGFILE format), made with "
+                   "mode 0600. Whoever has them can read what was said. The environment variable is ignored")
+      ->type_name("FILE")
+      ->excludes(flag);
   command->add_option("--demo-port", demo.port, "Port of the demo's listener")->capture_default_str()->needs(flag);
   command->callback([&action] { action = [] { return is_demo ? run_demo(demo) : run_proxy(run); }; });
 }

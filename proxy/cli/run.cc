@@ -4,6 +4,7 @@
 #include "proxy/cli/exit_codes.h"
 #include "proxy/observe/log.h"
 #include "proxy/server/server.h"
+#include "proxy/tls/key_log.h"
 
 #include <boost/asio/io_context.hpp>
 #include <spdlog/spdlog.h>
@@ -19,6 +20,7 @@ int run_proxy(const RunOptions& options) {
   if (loaded.model == nullptr) return exit_configuration;
   try {
     setup_logging(loaded.model->log);
+    if (!options.tls_key_log.empty()) log_tls_keys(options.tls_key_log);
     boost::asio::io_context control(1);
     Server server(control, loaded.model);
     server.run();
@@ -28,6 +30,12 @@ int run_proxy(const RunOptions& options) {
   } catch (const CertificateError& error) {
     std::cerr << "telltale: " << error.what() << "\n";
     return exit_configuration;
+  } catch (const TicketKeyError& error) {
+    std::cerr << "telltale: " << error.what() << "\n";
+    return exit_configuration;
+  } catch (const KeyLogError& error) {
+    std::cerr << "telltale: " << error.what() << "\n";
+    return exit_usage;
   } catch (const EndpointsFileError& error) {
     std::cerr << "telltale: " << error.what() << "\n";
     return exit_configuration;

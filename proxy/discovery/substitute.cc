@@ -22,6 +22,17 @@ bool is_name(const conf::Node& node) { return !net::IpAddress::parse(node.host);
 
 DnsName name_of(const conf::Node& node) { return {DnsName::Kind::address, node.host, 0}; }
 
+/// Whom a certificate has to name. RFC 6125 6.2.1: not the target of an SRV record, which comes by DNS, but the domain
+/// that was asked about it.
+std::string host_name_of(const DnsName& dns) {
+  std::string_view name = dns.name;
+  while (dns.kind == DnsName::Kind::srv && name.starts_with('_') && name.find('.') != name.npos) {
+    name.remove_prefix(name.find('.') + 1);
+  }
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return std::string(name);
+}
+
 /// What names stand for, as far as a service has room for it.
 class Answers {
  public:
@@ -105,6 +116,7 @@ class Endpoints {
       for (const net::IpAddress& address : target.addresses) {
         conf::Endpoint copy = endpoint;
         copy.dns.reset();
+        copy.host_name = host_name_of(*endpoint.dns);
         copy.address.ip = net::IpPort{address, is_srv ? target.port : endpoint.dns->port};
         if (several) copy.name += "/" + (is_srv ? copy.address.to_string() : address.to_string());
         if (is_srv) {
@@ -160,6 +172,7 @@ class Nodes {
       for (const net::IpAddress& address : target.addresses) {
         conf::Node copy = node;
         copy.host = address.to_string();
+        copy.host_name = host_name_of(name_of(node));
         add(std::move(copy));
       }
     }

@@ -1,6 +1,7 @@
 #include "proxy/downstream/http1_downstream.h"
 
 #include "protocol/http1/serializer.h"
+#include "protocol/http1/syntax.h"
 
 namespace telltale::proxy {
 
@@ -43,10 +44,12 @@ void Http1Downstream::stage_response(const OutgoingResponse& response) {
     for (const auto field : *response.fields) {
       if (field.id == FieldId::content_length) continue;  // written by append_framing
       if (http1::is_hop_by_hop(*response.fields, field.id, field.name)) continue;
+      if (!response.hsts.empty() && http1::iequals(field.name, "Strict-Transport-Security")) continue;
       http1::append_field(out, field.name, field.value);
     }
   }
   out.append(response.extra_fields);
+  out.append(response.hsts);
   append_framing(response);
   append_connection(response);
   out.append("\r\n");

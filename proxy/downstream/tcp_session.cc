@@ -4,6 +4,7 @@
 #include "proxy/downstream/tcp_relay.h"
 #include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/proxy_prologue.h"
+#include "proxy/exchange/upstream_tls.h"
 #include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
@@ -50,6 +51,7 @@ class TcpSession {
   Awaitable<bool> wait_for_turn();
   Awaitable<error_code> connect(std::string_view proxy_header);
   Connecting begin_connect() const;
+  Awaitable<error_code> secure(EventLoop::Clock::time_point until);
   bool pick();
   void leave();
   bool may_retry();
@@ -71,6 +73,7 @@ class TcpSession {
   LocalEndpoint* endpoint_ = nullptr;
   std::array<std::uint32_t, max_tries> tried_{};
   unsigned tries_ = 0;
+  Phase phase_ = Phase::connect;  // of the present try
   Failure failure_;
   std::optional<TcpRelay> relay_;  // nullopt: nobody was connected to
   WorkerContext::RequestId id_;
@@ -165,6 +168,7 @@ Awaitable<> TcpSession::try_endpoint() {
   failure_ = {};
   tried_[tries_++] = endpoint_->endpoint->index;
   const auto began = EventLoop::Clock::now();
+  phase_ = Phase::connect;
   const error_code error = co_await connect(header);
   connect_duration_ = EventLoop::Clock::now() - began;
   if (!error) {
@@ -177,7 +181,7 @@ Awaitable<> TcpSession::try_endpoint() {
     fail(Side::downstream, Phase::connect, boost::asio::error::connection_reset);
     co_return;
   }
-  fail(Side::upstream, Phase::connect, error);
+  fail(Side::upstream, phase_, error);
   service_.metrics().connect_failures.add();
   if (is_endpoints_fault(failure_, {.at_once = at_once})) service_.failed(*endpoint_, to_string(reason_of(failure_)));
 }
@@ -238,7 +242,8 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
   service_.metrics().connections_opened.add();
   Stream& stream = upstream_->stream;
   stream = std::move(connecting.stream);
-  stream.expires_after(timeouts_.connect);
+  const auto until = worker_.loop.now() + timeouts_.connect;
+  stream.descriptor().set_deadline(until);
   client_.descriptor().set_dependent(&stream.descriptor());
   // With nothing to send yet the server may speak first: whether the connection stands is for epoll to tell.
   stream.descriptor().clear_writable();
@@ -251,8 +256,16 @@ Awaitable<error_code> TcpSession::connect(std::string_view proxy_header) {
     proxy_header.remove_prefix(sent.size);
     if (sent.error && sent.error != boost::asio::error::would_block) error = sent.error;
   } while (!error && !proxy_header.empty());
+  if (!error && service_.conf().tls) error = co_await secure(until);
   client_.descriptor().set_dependent(nullptr);
   co_return error;
+}
+
+/// Within the same time.
+Awaitable<error_code> TcpSession::secure(EventLoop::Clock::time_point until) {
+  phase_ = Phase::handshake;
+  return secure_upstream(upstream_->stream, worker_, service_, endpoint_->endpoint, ClientContext::Speaks::anything,
+                         until);
 }
 
 /// From this host's address, or from the client's own: no other stands in for it.

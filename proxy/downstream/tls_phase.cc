@@ -3,17 +3,24 @@
 #include "proxy/downstream/linger.h"
 #include "proxy/downstream/proxy_headers.h"
 #include "proxy/downstream/proxy_phase.h"
+#include "proxy/exchange/shake_hands.h"
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/client_certificate.h"
 #include "proxy/tls/server_contexts.h"
 
 #include <boost/asio/error.hpp>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
+#include <charconv>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -44,24 +51,36 @@ Awaitable<std::string_view> peek(Stream& stream) {
   }
 }
 
-Awaitable<error_code> shake_hands(Stream& stream) {
-  for (;;) {
-    error_code error = stream.tls()->handshake();
-    if (error != boost::asio::error::would_block) co_return error;
-    if (stream.tls()->wants_write()) {
-      std::tie(error) = co_await stream.async_writable(as_result);
-    } else {
-      std::tie(error) = co_await stream.async_readable(as_result);
-    }
-    if (error) co_return error;
-  }
-}
-
 /// With what its views look into: what is told of a connection may be asked for when it is gone.
 struct OwnedFacts {
   forwarding::TlsFacts facts;
   std::string sni, alpn;
+  std::array<char, 16> key_algorithm{};
+  std::unique_ptr<const forwarding::ClientCertificate> client_cert;  ///< null: none was proved, as of most
 };
+
+/// What HAProxy calls it: `RSA2048`, `EC256`.
+std::string_view write_key_algorithm(const X509* certificate, std::span<char> out) {
+  const EVP_PKEY* key = X509_get0_pubkey(certificate);
+  if (key == nullptr) return {};
+  const int type = EVP_PKEY_get_base_id(key);
+  const std::string_view name = type == EVP_PKEY_RSA ? "RSA" : type == EVP_PKEY_EC ? "EC" : "ED";
+  const std::size_t size = name.copy(out.data(), out.size());
+  const int number = type == EVP_PKEY_ED25519 ? 25519 : EVP_PKEY_get_bits(key);
+  const char* end = std::to_chars(out.data() + size, out.data() + out.size(), number).ptr;
+  return {out.data(), static_cast<std::size_t>(end - out.data())};
+}
+
+void describe_certificates(const SSL* ssl, OwnedFacts& owned) {
+  if (const X509* ours = SSL_get_certificate(ssl)) {
+    owned.facts.key_algorithm = write_key_algorithm(ours, owned.key_algorithm);
+    owned.facts.signature_algorithm = OBJ_nid2sn(X509_get_signature_nid(ours));  // static
+  }
+  const X509* clients = SSL_get0_peer_certificate(ssl);
+  if (clients == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return;
+  owned.client_cert = std::make_unique<forwarding::ClientCertificate>(describe_certificate(clients));
+  owned.facts.client_cert = owned.client_cert.get();
+}
 
 std::shared_ptr<const forwarding::TlsFacts> describe(const SSL* ssl) {
   auto owned = std::make_shared<OwnedFacts>();
@@ -74,6 +93,8 @@ std::shared_ptr<const forwarding::TlsFacts> describe(const SSL* ssl) {
   owned->facts.alpn = owned->alpn;
   owned->facts.version = SSL_get_version(ssl);  // static
   owned->facts.cipher = SSL_get_cipher_name(ssl);
+  owned->facts.resumed = SSL_session_reused(ssl) == 1;
+  describe_certificates(ssl, *owned);
   const auto* facts = &owned->facts;
   return {std::move(owned), facts};
 }
@@ -104,12 +125,14 @@ Awaitable<bool> accept_tls(Connection& connection) {
   Stream& stream = connection.stream();
   ConnectionContext& context = connection.context();
   const conf::ListenerTls& conf = *context.listener->tls;
-  stream.expires_after(conf.handshake_timeout);
+  auto until = connection.worker().loop.now() + conf.handshake_timeout;
+  stream.descriptor().set_deadline(until);
   std::string_view first = co_await peek(stream);
   if (starts_like_proxy_header(first)) {
     const bool go_on = co_await refuse_proxy_header(connection);
     if (!go_on) co_return false;
-    stream.expires_after(conf.handshake_timeout);
+    until = connection.worker().loop.now() + conf.handshake_timeout;
+    stream.descriptor().set_deadline(until);
     first = co_await peek(stream);
   }
   if (first.empty()) {
@@ -123,7 +146,7 @@ Awaitable<bool> accept_tls(Connection& connection) {
   }
   const std::shared_ptr<ServerContexts> contexts = connection.worker().tls[context.listener_index];
   stream.start_tls(contexts->accept());
-  const error_code error = co_await shake_hands(stream);
+  const error_code error = co_await shake_hands(connection.worker(), stream, until);
   if (error) {
     report(context, error);
     co_return false;

@@ -33,6 +33,7 @@ struct OutgoingResponse {
   std::string_view reason;                    ///< empty: the usual phrase
   const http::HeaderBlock* fields = nullptr;  ///< of the upstream response: hop-by-hop ones are left out here
   std::string_view extra_fields;              ///< ready lines `Name: value\r\n`
+  std::string_view hsts;                      ///< likewise, in place of the upstream's; empty: that stands
   http1::BodyFraming body;
   bool keep_alive = true;
   bool close_follows = false;  ///< if not kept alive: without a wait, behind the last octet

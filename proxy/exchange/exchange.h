@@ -80,10 +80,12 @@ class Exchange {
   void settle_upstream();
   void report_try(const conf::Ejection& ejection);
   void judge_backend();
+  bool is_verified_as_now() const;
 
   // Act: sequences (relay.cc).
   Awaitable<> talk();
   Awaitable<bool> establish();
+  Awaitable<bool> secure();
   Awaitable<> send_reply();
   Awaitable<> pump_request();
   Awaitable<> stop_pump();

@@ -13,9 +13,9 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::array<std::string_view, 4> side_names = {"none", "downstream", "upstream", "proxy"};
-constexpr std::array<std::string_view, 11> phase_names = {
-    "none",    "proxy_header",  "request_head",  "request_body",  "routing",       "pick",
-    "connect", "request_write", "response_head", "response_body", "response_write"};
+constexpr std::array<std::string_view, 12> phase_names = {
+    "none",    "proxy_header", "request_head",  "request_body",  "routing",       "pick",
+    "connect", "handshake",    "request_write", "response_head", "response_body", "response_write"};
 
 struct ReasonRow {
   std::string_view name;
@@ -42,6 +42,8 @@ constexpr std::array<ReasonRow, reason_count> reasons = {{
     {"connect_refused", 502, true},
     {"connect_timeout", 504, true},
     {"connect_failed", 502, true},
+    {"tls_verify_failed", 502, true},
+    {"tls_handshake_failed", 502, true},
     {"per_try_timeout", 504, true},
     {"response_timeout", 504, true},
     {"idle_timeout", 504},
@@ -96,11 +98,20 @@ Reason connect_reason(const error_code& error) {
   return Reason::connect_failed;
 }
 
+Reason handshake_reason(const error_code& error) {
+  if (error == errc::timed_out) return Reason::connect_timeout;
+  if (is_exhaustion(error)) return Reason::no_resources;
+  return is_tls_verify_error(error) ? Reason::tls_verify_failed : Reason::tls_handshake_failed;
+}
+
 Reason upstream_reason(Phase phase, const error_code& error) {
   if (phase == Phase::pick) return Reason::no_endpoint;
   if (phase == Phase::connect) return connect_reason(error);
+  if (phase == Phase::handshake) return handshake_reason(error);
   if (error == errc::timed_out) return phase == Phase::response_body ? Reason::idle_timeout : Reason::response_timeout;
-  if (error == boost::asio::error::eof) return Reason::upstream_closed;
+  if (error == boost::asio::error::eof || error == tls_truncated()) return Reason::upstream_closed;
+  // With TLS 1.3 our handshake is over before the backend has seen our certificate.
+  if (phase == Phase::response_head && is_about_our_certificate(error)) return Reason::tls_handshake_failed;
   if (is_http1(error) || error == errc::protocol_error) return Reason::bad_response;
   return Reason::upstream_reset;
 }
@@ -144,6 +155,9 @@ Reason reason_of(const Failure& failure) {
 }
 
 std::string describe(const Failure& failure) {
+  if (reason_of(failure) == Reason::tls_verify_failed && failure.error) {
+    return "certificate verify failed: " + failure.error.message();
+  }
   return failure && failure.error ? failure.error.message() : std::string(to_string(reason_of(failure)));
 }
 

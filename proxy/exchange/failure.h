@@ -18,6 +18,7 @@ enum class Phase : std::uint8_t {
   routing,
   pick,
   connect,
+  handshake,  ///< of TLS with the backend: nothing of the request was sent yet
   request_write,
   response_head,
   response_body,
@@ -51,6 +52,8 @@ enum class Reason : std::uint8_t {
   connect_refused,
   connect_timeout,
   connect_failed,
+  tls_verify_failed,
+  tls_handshake_failed,
   // Somebody was asked.
   per_try_timeout,
   response_timeout,

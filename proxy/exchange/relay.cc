@@ -1,11 +1,13 @@
 // How an exchange moves octets: each direction reads only when its last write is done, which is the backpressure.
 #include "protocol/http1/serializer.h"
 #include "proxy/exchange/exchange.h"
+#include "proxy/exchange/upstream_tls.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 
+#include <tuple>
 #include <utility>
 
 namespace telltale::proxy {
@@ -15,12 +17,17 @@ using boost::system::error_code;
 /// One try on one connection, from the request's first octet to the response's last.
 Awaitable<> Exchange::talk() {
   client_->abort_with(&upstream_.connection().stream.descriptor());
-  stage_request();
   // No co_await stands behind && or ||: GCC 12 destroys the temporary that a short circuit never made.
   if (connecting_) {
-    const bool established = co_await establish();
+    bool established;
+    if (service_->conf().tls) {
+      established = co_await secure();
+    } else {
+      established = co_await establish();
+    }
     if (!established) co_return;
   } else {
+    stage_request();
     const auto [error] = co_await upstream_.output().async_wait(as_result);
     if (error) upstream_failed(Phase::request_write, error);
   }
@@ -66,6 +73,7 @@ Awaitable<> Exchange::talk() {
 /// Sends the staged head (and PROXY header) on a connection that is still being made. Nothing of the body is taken from
 /// the client before, so another endpoint can be tried.
 Awaitable<bool> Exchange::establish() {
+  stage_request();
   upstream_.expires_after(within_total(timeouts_->connect));
   Progress progress = upstream_.flush();
   if (progress == Progress::blocked && !upstream_.sent_any()) {
@@ -82,6 +90,35 @@ Awaitable<bool> Exchange::establish() {
     upstream_failed(upstream_.sent_any() ? Phase::request_write : Phase::connect, upstream_.write_error());
     co_return false;
   }
+  co_return true;
+}
+
+/// The same where the service has TLS: the staged PROXY header is all that goes in clear.
+Awaitable<bool> Exchange::secure() {
+  Stream& stream = upstream_.connection().stream;
+  const auto until = worker_.loop.now() + within_total(timeouts_->connect);
+  stream.descriptor().set_deadline(until);
+  stream.descriptor().clear_writable();  // whether the connection stands is for epoll to tell
+  Phase phase = Phase::connect;
+  Progress progress = Progress::blocked;
+  error_code error;
+  while (!error && progress == Progress::blocked) {
+    std::tie(error) = co_await upstream_.output().async_wait(as_result);
+    if (!error) error = finish_connect(stream);
+    if (!error) progress = upstream_.flush();
+  }
+  if (!error && progress == Progress::failed) error = upstream_.write_error();
+  if (!error) {
+    phase = Phase::handshake;
+    error =
+        co_await secure_upstream(stream, worker_, *service_, endpoint_->endpoint, ClientContext::Speaks::http1, until);
+  }
+  connect_duration_ = EventLoop::Clock::now() - try_began_;
+  if (error) {
+    upstream_failed(phase, error);
+    co_return false;
+  }
+  stage_request();
   co_return true;
 }
 
@@ -266,6 +303,7 @@ void Exchange::stage_response() {
                            .reason = response_.reason,
                            .fields = &response_.fields,
                            .extra_fields = {},
+                           .hsts = connection_->snapshot->hsts[connection_->listener_index],
                            .body = response_.body,
                            .keep_alive = keep_alive() && !gives_up_request(),
                            .close_follows = request_sent_});
@@ -295,6 +333,7 @@ Awaitable<> Exchange::send_reply() {
                            .reason = {},
                            .fields = nullptr,
                            .extra_fields = reply.fields,
+                           .hsts = connection_->snapshot->hsts[connection_->listener_index],
                            .body = {http1::Framing::content_length, reply.body.size()},
                            .keep_alive = keep_alive() && client_->request_complete(),
                            .close_follows = true});

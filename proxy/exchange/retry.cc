@@ -7,7 +7,7 @@ namespace telltale::proxy {
 TryEnd end_of_try(const Failure& failure, bool response_began) {
   if (failure.side != Side::upstream) return TryEnd::other;
   // Whatever went wrong there, nothing was sent: another endpoint may be of the client's family, or have a port left.
-  if (failure.phase == Phase::connect) {
+  if (failure.phase == Phase::connect || failure.phase == Phase::handshake) {
     return reason_of(failure) == Reason::total_timeout || reason_of(failure) == Reason::shutdown
                ? TryEnd::other
                : TryEnd::connect_failure;

@@ -5,6 +5,7 @@
 #include "proxy/upstream/service.h"
 
 #include <memory>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace telltale::proxy {
 struct Snapshot {
   std::shared_ptr<const conf::Model> model;
   std::vector<std::unique_ptr<RouteTable>> routes;  ///< of each listener
+  std::vector<std::string> hsts;                    ///< of each listener: a ready line for its responses; empty: none
   std::vector<std::shared_ptr<Service>> services;
   /// Of each listener: the nodes of its services and this machine's gateways, which are no clients.
   std::vector<std::unordered_set<net::IpAddress>> infrastructure;

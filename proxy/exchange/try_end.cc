@@ -1,5 +1,7 @@
 // How a try ends: what is told of its endpoint, what becomes of its connection, and whether there is another try.
 #include "proxy/exchange/exchange.h"
+#include "proxy/net/tls_error.h"
+#include "proxy/tls/client_context.h"
 
 #include <boost/asio/error.hpp>
 #include <spdlog/spdlog.h>
@@ -38,7 +40,7 @@ void Exchange::upstream_failed(Phase phase, error_code error) {
   }
   fail(Side::upstream, phase, error);
   client_delayed_ |= is_clients_turn();
-  if (phase == Phase::connect) {
+  if (phase == Phase::connect || phase == Phase::handshake) {
     metrics_->connect_failures.add();
     return;
   }
@@ -116,12 +118,18 @@ void Exchange::settle_upstream() {
   if (connecting_) judge_backend();
   metrics_->connections_active.sub();
   const bool whole = retry_granted_ ? drain_response() : response_complete_ && !failure_ && !tunnel_;
-  const bool clean = whole && request_sent_ && response_.keep_alive;
-  if (clean && !worker_.draining && !endpoint_->gone) {
+  const bool clean = whole && request_sent_ && response_.keep_alive && !endpoint_->gone;
+  if (clean && !worker_.draining && is_verified_as_now()) {
     endpoint_->pool.release(upstream_.finish());
   } else {
     upstream_.close();
   }
+}
+
+/// When its service's certificates changed, a connection that was made by the former ones serves nobody else.
+bool Exchange::is_verified_as_now() const {
+  const TlsChannel* tls = upstream_.connection().stream.tls();
+  return tls == nullptr || worker_.backend_tls[service_->service().index()]->has_made(tls->ssl());
 }
 
 /// What became of the try, for ejection. A status is judged by itself, whatever came after it. What is nobody's fault,
@@ -154,7 +162,7 @@ void Exchange::judge_backend() {
     const bool closed =
         failure_.side == Side::upstream && failure_.phase != Phase::connect &&
         (failure_.error == boost::asio::error::eof || failure_.error == boost::asio::error::connection_reset ||
-         failure_.error == boost::asio::error::broken_pipe);
+         failure_.error == boost::asio::error::broken_pipe || failure_.error == tls_truncated());
     if (!closed) return;
     answer = Answer::none;
   }

@@ -30,7 +30,7 @@ struct WorkerContext {
   std::vector<std::unique_ptr<assertion::Keyring>> keyrings;  ///< by index of Model::assertion_key_files
   std::vector<std::shared_ptr<ServerContexts>> tls;           ///< by listener; null: it terminates none
   std::vector<std::shared_ptr<ClientContext>> backend_tls;    ///< by service; null: it speaks none
-  HandshakeBudget handshakes;
+  HandshakeBudget handshakes{loop};
   std::unique_ptr<WorkerMetrics> metrics;
   std::unique_ptr<AccessLog> access_log;  ///< null: off
   std::vector<SourceCounts> sources;      ///< by listener

@@ -61,6 +61,21 @@ json::array of(const std::vector<Explanation::ProxyHeader>& all) {
   return out;
 }
 
+json::object of(const Explanation::Tls& tls) {
+  json::object out{{"version", text_or_null(tls.version)},
+                   {"cipher", text_or_null(tls.cipher)},
+                   {"sni", text_or_null(tls.sni)},
+                   {"alpn", text_or_null(tls.alpn)},
+                   {"resumed", tls.resumed},
+                   {"client_verified", tls.client_verified}};
+  if (tls.client_verified) {
+    out["client_subject"] = text_or_null(tls.client_subject);
+    out["client_sans"] = of(tls.client_sans);
+    out["client_fingerprint"] = text(tls.client_fingerprint);
+  }
+  return out;
+}
+
 json::object client_of(const Explanation& e) {
   json::object out{{"address", text(e.client)}, {"port", nullptr}, {"provenance", text(e.provenance)}};
   if (e.client_port != 0) out["port"] = e.client_port;
@@ -78,6 +93,7 @@ json::object object_of(const Explanation& e) {
                    {"client", client_of(e)},
                    {"hops", of(e.hops)},
                    {"proxy_headers", of(e.proxy_headers)},
+                   {"tls", e.tls ? json::value(of(*e.tls)) : json::value(nullptr)},
                    {"refused", of(e.refused)},
                    {"removed", of(e.removed)},
                    {"request", text_or_null(e.request)},

@@ -98,6 +98,21 @@ void write_proxy_header(TextWriter& out, const Explanation::ProxyHeader& header)
   out.end();
 }
 
+void write_tls(TextWriter& out, const Explanation::Tls& tls) {
+  out.end();
+  out << "TLS: " << tls.version << " " << tls.cipher;
+  if (!tls.sni.empty()) out << ", sni " << tls.sni;
+  if (!tls.alpn.empty()) out << ", alpn " << tls.alpn;
+  if (tls.resumed) out << ", resumed";
+  out.end();
+  if (!tls.client_verified) return;
+  out << "client certificate: " << tls.client_subject;
+  for (const auto& san : tls.client_sans) out << ", " << san;
+  out.end();
+  out << "      SHA-256 " << tls.client_fingerprint;
+  out.end();
+}
+
 void write_told(TextWriter& out, const Explanation& e) {
   out.end();
   out << "route " << (e.route.empty() ? "-" : e.route) << " -> service " << e.service << ":";
@@ -158,6 +173,7 @@ std::string render_text(const Explanation& e) {
     out.end();
     for (const auto& header : e.proxy_headers) write_proxy_header(out, header);
   }
+  if (e.tls) write_tls(out, *e.tls);
   if (!e.request.empty()) {
     out.end();
     out << "request: " << e.request;

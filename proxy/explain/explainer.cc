@@ -158,6 +158,21 @@ bool explain_route(const ExplainedRequest& input, const conf::Route* route, Expl
   return true;
 }
 
+/// What routes, templates, the SSL TLV and X-Forwarded-Client-Cert go by.
+Explanation::Tls explain_tls(const forwarding::TlsFacts& tls) {
+  Explanation::Tls out{.version = std::string(tls.version),
+                       .cipher = std::string(tls.cipher),
+                       .sni = std::string(tls.sni),
+                       .alpn = std::string(tls.alpn),
+                       .resumed = tls.resumed};
+  if (tls.client_cert == nullptr) return out;
+  out.client_verified = true;
+  out.client_subject = tls.client_cert->subject;
+  out.client_fingerprint = tls.client_cert->fingerprint;
+  out.client_sans = tls.client_cert->sans;
+  return out;
+}
+
 void add_tlvs(std::string_view section, Explanation::ProxyHeader& out) {
   std::vector<std::uint8_t> named;
   for (const auto& each : proxy_protocol::named_tlvs()) {
@@ -207,6 +222,7 @@ void explain_connection(const conf::Listener& listener, const forwarding::PeerIn
 void explain_request(const ExplainedRequest& input, Explanation& out) {
   const auto& request = input.request;
   explain_connection(input.listener, input.peer, out);
+  if (input.tls != nullptr) out.tls = explain_tls(*input.tls);
   out.request = request.method_text + " " + request.target;
 
   forwarding::ClientAddress client;

@@ -31,6 +31,14 @@ struct Explanation {
   struct Backend {
     std::string endpoint, node;  ///< node: empty, if it belongs to none
   };
+  /// What the client's own TLS connection to us said.
+  struct Tls {
+    std::string version, cipher, sni, alpn;
+    bool resumed = false;
+    bool client_verified = false;  ///< it proved a certificate, of which the rest is
+    std::string client_subject, client_fingerprint;
+    std::vector<std::string> client_sans;
+  };
   enum class Outcome : std::uint8_t { forwarded, answered, closed };
 
   std::string listener, listen;
@@ -46,6 +54,7 @@ struct Explanation {
   std::string cause;  ///< closed: the metric's label
 
   std::vector<ProxyHeader> proxy_headers;  ///< received; offline only
+  std::optional<Tls> tls;                  ///< live only; nullopt: the client spoke none
   std::vector<Hop> hops;                   ///< from us outwards; the last one is the client
   std::string client;                      ///< `unix` when nobody said
   std::uint16_t client_port = 0;

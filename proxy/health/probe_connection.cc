@@ -2,11 +2,11 @@
 
 #include "protocol/proxy_protocol/serializer.h"
 #include "proxy/health/probe.h"
-#include "proxy/health/tls_client.h"
 #include "proxy/net/tls_error.h"
 
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
+#include <openssl/ssl.h>
 
 #include <cerrno>
 #include <utility>
@@ -18,6 +18,18 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using boost::system::error_code;
 constexpr auto would_block = asio::error::would_block;
+
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+  const auto colon = host.find(':');
+  return host.find(':', colon + 1) == std::string_view::npos ? host.substr(0, colon) : host;
+}
+
+/// Whom the probe is to find there: who is asked for in the request, or else serves.
+TlsPeer peer_of(const ProbeTarget& target) {
+  const bool by_host = !target.health->host.empty() || target.host_name.empty();
+  return tls_peer(target.health->tls, by_host ? without_port(target.host) : std::string_view(target.host_name));
+}
 
 const char* to_string(ProbeConnection::Phase phase) {
   switch (phase) {
@@ -62,21 +74,18 @@ Awaitable<bool> ProbeConnection::open(const ProbeTarget& target, ProbeTools& too
   close();
   phase_ = Phase::connect;
   asked_ = dialed_ = false;
-  std::unique_ptr<TlsClient> tls;
+  SslHandle ssl;
   if (target.health->kind == conf::ProbeKind::https) {
     const auto context = tools.tls.get(target.health->tls);
     if (!context) {
       conclude({ProbeOutcome::not_made, "TLS: " + context.error().message});
       co_return false;
     }
-    tls = std::make_unique<TlsClient>(*context, tls_peer(target.health->tls, target.host), stream_);
+    ssl = (*context)->connect(peer_of(target), ClientContext::Speaks::http1);
+    SSL_set_options(ssl.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);  // a probe loses nothing by it
   }
   error_code error = co_await connect(target, tools);
-  if (!error && tls) {
-    phase_ = Phase::handshake;
-    tls_ = std::move(tls);
-    error = co_await shake_hands();
-  }
+  if (!error && ssl) error = co_await shake_hands(std::move(ssl));
   if (error) conclude_failure(error);
   co_return !error;
 }
@@ -95,11 +104,13 @@ Awaitable<error_code> ProbeConnection::connect(const ProbeTarget& target, ProbeT
   co_return co_await send(preamble);
 }
 
-Awaitable<error_code> ProbeConnection::shake_hands() {
+Awaitable<error_code> ProbeConnection::shake_hands(SslHandle ssl) {
+  phase_ = Phase::handshake;
+  stream_.start_tls(std::move(ssl));
   for (;;) {
-    const error_code error = tls_->handshake();
+    const error_code error = stream_.tls()->handshake();
     if (error != would_block) co_return error;
-    if (const error_code failed = co_await wait(tls_->wants_write())) co_return failed;
+    if (const error_code failed = co_await wait(stream_.tls()->wants_write())) co_return failed;
   }
 }
 
@@ -118,18 +129,18 @@ Awaitable<error_code> ProbeConnection::send(std::string_view octets) {
   phase_ = Phase::send;
   std::string rest;  // of what would not go at once: the caller's octets may be gone after a wait
   for (;;) {
-    const IoResult sent = tls_ ? tls_->write(octets) : stream_.write(octets);
+    const IoResult sent = stream_.write(octets);
     if (sent.error && sent.error != would_block) co_return sent.error;
     octets.remove_prefix(sent.size);
     if (octets.empty()) co_return error_code();
     if (!sent.error) continue;
     if (rest.empty()) octets = rest = octets;
-    if (const error_code failed = co_await wait(!tls_ || tls_->wants_write())) co_return failed;
+    if (const error_code failed = co_await wait(true)) co_return failed;
   }
 }
 
 bool ProbeConnection::ask_again(std::string_view request) {
-  if (!print_ || tls_ || !stream_.is_open() || has_news()) return false;
+  if (!print_ || !stream_.is_open() || stream_.tls() || has_news()) return false;
   if (stream_.write(request).size < request.size()) {
     close();
     return false;
@@ -144,19 +155,13 @@ Awaitable<ReadResult> ProbeConnection::receive() {
   for (;;) {
     const ReadResult got = receive_now();
     if (got.error != would_block) co_return got;
-    if (const error_code failed = co_await wait(tls_ && tls_->wants_write())) co_return ReadResult{{}, failed};
+    if (const error_code failed = co_await wait(false)) co_return ReadResult{{}, failed};
   }
 }
 
-ReadResult ProbeConnection::receive_now() {
-  if (!tls_) return stream_.read();
-  // The stream reads into the same scratch, but OpenSSL has taken that over before it writes here.
-  const std::span<char> room = stream_.descriptor().loop().scratch();
-  const IoResult got = tls_->read(room);
-  return {{room.data(), got.size}, got.error};
-}
+ReadResult ProbeConnection::receive_now() { return stream_.read(); }
 
-bool ProbeConnection::has_news() const { return stream_.may_have_more() || (tls_ && tls_->has_pending()); }
+bool ProbeConnection::has_news() const { return stream_.may_have_more(); }
 
 bool ProbeConnection::is_silent() {
   if (!stream_.is_open()) return false;
@@ -168,7 +173,6 @@ bool ProbeConnection::is_silent() {
 
 void ProbeConnection::close() {
   stream_.close();  // whoever waits on it goes on in here, and leaves the rest alone
-  tls_.reset();
   session_.reset();
 }
 

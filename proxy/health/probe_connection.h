@@ -16,7 +16,6 @@ namespace telltale::proxy {
 
 struct ProbeTarget;
 struct ProbeTools;
-class TlsClient;
 
 /// What a probe keeps of its protocol between probes, beside the connection.
 struct ProbeSession {
@@ -87,12 +86,11 @@ class ProbeConnection {
 
  private:
   Awaitable<boost::system::error_code> connect(const ProbeTarget& target, ProbeTools& tools);
-  Awaitable<boost::system::error_code> shake_hands();
+  Awaitable<boost::system::error_code> shake_hands(SslHandle ssl);
   Awaitable<boost::system::error_code> wait(bool for_output);
   ProbeResult failure(const boost::system::error_code& error) const;
 
   Stream stream_;
-  std::unique_ptr<TlsClient> tls_;
   std::unique_ptr<ProbeSession> session_;
   bool expired_ = false;
   bool asked_ = false;

@@ -19,6 +19,7 @@ struct ProbeTarget {
                                            ///< target the same one in a later list
   std::string name;                        ///< for logs: `service/node` or `service/endpoint` that named it first
   std::vector<std::size_t> affected;       ///< Service::index() of those that it is about, each once
+  std::string host_name;                   ///< that the address was found by; empty: it was given itself
 };
 
 }  // namespace telltale::proxy

@@ -1,43 +1,46 @@
 #pragma once
 
-#include "conf/model_service.h"
+#include "conf/model_tls.h"
+#include "proxy/tls/client_context.h"
 
 #include <boost/system/result.hpp>
-#include <openssl/types.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <tuple>
 
 namespace telltale::proxy {
 
-/// The OpenSSL contexts of probes: one for each way to verify, shared by all connections that do. Not thread safe.
-/// TLS 1.2 and 1.3, ALPN http/1.1; a connection that is silent holds no buffer.
+/// What probes speak TLS with: one context for each way to verify, and to prove who we are, shared by all targets that
+/// have it. Not thread safe.
 class TlsContexts {
  public:
   struct Error {
     std::string message;  ///< what could not be read, and why
   };
 
-  TlsContexts();
-  ~TlsContexts();
-
-  /// A `ca_file` that has changed is read again: connections made from then on are verified by it. The pointer is good
-  /// until the next call; a connection keeps what it needs of it. Fails for a ca_file that cannot be used.
-  boost::system::result<SSL_CTX*, Error> get(const conf::BackendTls& settings);
+  /// Files that have changed are read again: connections made from then on are verified by them. Those that cannot be
+  /// read, or used, leave in place what was there; else it fails. The pointer is good until the next call.
+  boost::system::result<ClientContext*, Error> get(const conf::BackendTls& settings);
 
  private:
-  struct Freer {
-    void operator()(SSL_CTX* context) const;
+  /// Of one file: nothing, where there is none.
+  struct Look {
+    std::int64_t time = 0;  // nanoseconds; of its last change
+    std::uint64_t id = 0;
+    friend bool operator==(const Look&, const Look&) = default;
   };
+  using Key = std::tuple<conf::TlsVerify, std::string, std::string, std::string>;  // ca, certificate, key
   struct Context {
-    std::unique_ptr<SSL_CTX, Freer> context;
-    std::int64_t file_time = 0;  // nanoseconds; of the ca_file that was read
-    std::uint64_t file_id = 0;
+    std::unique_ptr<ClientContext> context;
+    std::array<Look, 3> files;  // as they were when it was made
   };
-  std::map<std::pair<conf::TlsVerify, std::string>, Context> contexts_;
+  static Look look_at(const std::string& file);
+
+  std::map<Key, Context> contexts_;
 };
 
 }  // namespace telltale::proxy

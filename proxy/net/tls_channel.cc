@@ -45,12 +45,19 @@ error_code TlsChannel::handshake() {
   if (const error_code error = flush_pending(false)) return error;
   ERR_clear_error();
   const int done = SSL_do_handshake(ssl_.get());
-  const error_code error = done == 1 ? error_code() : error_of(done);
+  established_ = done == 1;
+  if (established_ && SSL_is_server(ssl_.get()) == 1 && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+    // The session tickets: they leave with the first answer, or when a read has to wait.
+    std::string& out = descriptor_.loop().tls_output();
+    tickets_wait_ = !out.empty();
+    pending_.append(out);
+    out.clear();
+    return {};
+  }
+  const error_code error = established_ ? error_code() : error_of(done);
   const error_code flushed = flush(false);
   if (error && error != would_block) return error;
-  if (flushed) return flushed;
-  established_ = !error;
-  return error;
+  return flushed ? flushed : error;
 }
 
 ReadResult TlsChannel::read(std::size_t limit) {
@@ -73,6 +80,7 @@ ReadResult TlsChannel::read(std::size_t limit) {
   flush(false);  // what a key update or an alert had to say
   if (error && error != would_block) failure_ = error;
   if (size > 0) return {{scratch.data(), size}, {}};
+  if (std::exchange(tickets_wait_, false)) flush_pending(false);
   return {{}, error};
 }
 
@@ -108,7 +116,9 @@ std::size_t TlsChannel::encrypt(std::string_view first, std::string_view second)
 }
 
 IoResult TlsChannel::write(std::string_view first, std::string_view second, bool more_follows) {
-  if (const error_code error = flush_pending(more_follows)) return {0, error};
+  if (!tickets_wait_) {
+    if (const error_code error = flush_pending(more_follows)) return {0, error};
+  }
   std::size_t written = 0;
   if (std::exchange(held_back_, false)) {
     (first.empty() ? second : first).remove_prefix(1);
@@ -118,9 +128,13 @@ IoResult TlsChannel::write(std::string_view first, std::string_view second, bool
   if (!descriptor_.writable()) {
     return {written, written == 0 ? would_block : error_code()};
   }
+  if (std::exchange(tickets_wait_, false)) {
+    descriptor_.loop().tls_output().append(pending_);
+    std::string().swap(pending_);
+  }
   const std::size_t taken = encrypt(first, second);
-  if (taken == 0) return {0, take_tls_error(boost::asio::error::connection_reset)};
   const error_code error = flush(more_follows);
+  if (taken == 0) return {0, take_tls_error(boost::asio::error::connection_reset)};
   if (error && error != would_block) return {0, error};
   held_back_ = !pending_.empty();
   written += taken - (held_back_ ? 1 : 0);
@@ -128,6 +142,17 @@ IoResult TlsChannel::write(std::string_view first, std::string_view second, bool
 }
 
 bool TlsChannel::has_pending() const { return failure_ || !received_.empty() || SSL_has_pending(ssl_.get()) == 1; }
+
+bool TlsChannel::is_silent() {
+  if (failure_) return false;
+  char octet;
+  std::size_t size = 0;
+  ERR_clear_error();
+  const int done = SSL_peek_ex(ssl_.get(), &octet, sizeof octet, &size);
+  const error_code error = done == 1 ? error_code() : error_of(done);
+  flush(false);
+  return error == would_block;
+}
 
 void TlsChannel::end(bool close_follows) {
   if (!established_ || failure_.category() == tls_category() || std::exchange(ended_, true)) return;

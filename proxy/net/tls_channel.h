@@ -44,6 +44,8 @@ class TlsChannel {
   IoResult write(std::string_view first, std::string_view second, bool more_follows);
   /// Octets came that read() has not seen.
   bool has_pending() const;
+  /// Takes in what is nobody's data: session tickets, new keys. False: data came, which stays, or the end.
+  bool is_silent();
   /// Says close_notify, as far as the kernel takes it. Only after a handshake, and once.
   void end(bool close_follows);
 
@@ -68,6 +70,7 @@ class TlsChannel {
   boost::system::error_code failure_;   ///< for good; of a read that had octets to give first
   bool held_back_ = false;              ///< an octet that was not told as written: its record is in pending_, or left
   bool established_ = false;
+  bool tickets_wait_ = false;  ///< pending_ is session tickets, which were not tried to be sent
   bool ended_ = false;
 };
 

@@ -13,13 +13,17 @@ namespace telltale::proxy {
 namespace {
 
 constexpr std::size_t field_count = static_cast<std::size_t>(AccessField::count_);
+// clang-format off
 constexpr std::array<std::string_view, field_count> field_names = {
-    "time",     "request_id", "client",         "client_port",  "provenance",    "peer",       "listener",
-    "route",    "service",    "node",           "endpoint",     "method",        "host",       "target",
-    "protocol", "status",     "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
-    "tries",    "reused",     "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
-    "reason",   "ended_by",   "tls.version",    "tls.cipher",   "tls.sni",       "tls.alpn"};
+    "time",     "request_id",  "client",         "client_port",  "provenance",    "peer",       "listener",
+    "route",    "service",     "node",           "endpoint",     "method",        "host",       "target",
+    "protocol", "status",      "bytes_received", "bytes_sent",   "duration_ms",   "connect_ms", "response_ms",
+    "tries",    "reused",      "user_agent",     "failure_side", "failure_phase", "failure",    "client_refused",
+    "reason",   "ended_by", "tls.version", "tls.cipher",     "tls.sni",      "tls.alpn",
+    "tls.client_verified", "tls.client_subject", "tls.client_sans", "tls.client_fingerprint"};
+// clang-format on
 constexpr auto first_tls_field = static_cast<std::size_t>(AccessField::tls_version);
+constexpr auto first_certificate_field = static_cast<std::size_t>(AccessField::tls_client_subject);
 
 void append_number(LineBuilder& out, std::uint64_t value) {
   char text[20];
@@ -53,6 +57,14 @@ struct JsonStyle {
     append_json_escaped(out, text);
     out += '"';
   }
+  void list(std::span<const std::string> texts) {
+    out += '[';
+    for (const std::string& text : texts) {
+      if (&text != &texts.front()) out += ',';
+      string(text);
+    }
+    out += ']';
+  }
   void open() { out += '"'; }  // around a value known to need no escape
   void close() { out += '"'; }
 };
@@ -62,6 +74,13 @@ struct TextStyle {
   LineBuilder& out;
   void nothing() { out += '-'; }
   void string(std::string_view text) { text.empty() ? nothing() : append_text_escaped(out, text); }
+  void list(std::span<const std::string> texts) {
+    if (texts.empty()) return nothing();
+    for (const std::string& text : texts) {
+      if (&text != &texts.front()) out += ", ";
+      string(text);
+    }
+  }
   void open() {}
   void close() {}
 };
@@ -130,6 +149,22 @@ void write_refusal(Style style, const forwarding::ClientAddress* client) {
     if (!refusal->token.empty()) text.append(": ").append(refusal->token);
   }
   style.string(text);
+}
+
+/// Of the certificate that the client proved.
+template <class Style>
+void write_client_cert(Style style, AccessField field, const forwarding::TlsFacts* tls) {
+  if (tls == nullptr) return style.nothing();
+  const forwarding::ClientCertificate* certificate = tls->client_cert;
+  if (field == AccessField::tls_client_verified) {
+    style.out += certificate != nullptr ? "true" : "false";
+  } else if (certificate == nullptr) {
+    style.nothing();
+  } else if (field == AccessField::tls_client_sans) {
+    style.list(certificate->sans);
+  } else {
+    style.string(field == AccessField::tls_client_subject ? certificate->subject : certificate->fingerprint);
+  }
 }
 
 std::string_view name_of_end(Side side) {
@@ -221,6 +256,11 @@ void write_field(Style style, AccessField field, const AccessRecord& record, Tim
       return record.tls != nullptr ? style.string(record.tls->sni) : style.nothing();
     case AccessField::tls_alpn:
       return record.tls != nullptr ? style.string(record.tls->alpn) : style.nothing();
+    case AccessField::tls_client_verified:
+    case AccessField::tls_client_subject:
+    case AccessField::tls_client_sans:
+    case AccessField::tls_client_fingerprint:
+      return write_client_cert(style, field, record.tls);
     case AccessField::count_:
       return;
   }
@@ -252,7 +292,8 @@ void append_json_tlvs(LineBuilder& out, const forwarding::PeerInfo& peer) {
 
 void append_json_tls(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp) {
   out += ",\"tls\":{";
-  for (std::size_t i = first_tls_field; i < field_count; ++i) {
+  const std::size_t end = record.tls->client_cert != nullptr ? field_count : first_certificate_field;
+  for (std::size_t i = first_tls_field; i < end; ++i) {
     out += i == first_tls_field ? "\"" : ",\"";
     out += field_names[i].substr(field_names[i].find('.') + 1);
     out += "\":";

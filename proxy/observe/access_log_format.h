@@ -51,13 +51,17 @@ enum class AccessField : std::uint8_t {
   tls_cipher,
   tls_sni,
   tls_alpn,
+  tls_client_verified,
+  tls_client_subject,
+  tls_client_sans,
+  tls_client_fingerprint,
   count_
 };
 std::span<const std::string_view> access_field_names();
 
 /// Appends `record` as one JSON object and a newline. Behind the fields comes `tls`, if the client spoke TLS to us: an
-/// object of those of that name; then `tlvs`, if the connection has any of those that named_tlvs() lists: an object of
-/// their texts by name.
+/// object of those of that name, and of those about its certificate when it has one; then `tlvs`, if the connection has
+/// any of those that named_tlvs() lists: an object of their texts by name.
 void append_json_line(LineBuilder& out, const AccessRecord& record, Timestamp& timestamp);
 
 /// A text template, taken apart once. Its variables are the fields, and `tlv.NAME` with a name that

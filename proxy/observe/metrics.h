@@ -101,6 +101,7 @@ struct ServiceMetrics {
   std::array<Counter, reason_count> failures;  ///< requests that failed, by Reason
   std::array<Counter, static_cast<std::size_t>(RetryRefusal::count_)> retries_refused;
   Counter connections_opened, connections_reused, connect_failures, connections_active, connections_idle;
+  Counter tls_handshakes, tls_resumed, tls_failures;  ///< with endpoints: that succeeded, of them resumed; that failed
 };
 
 /// One worker's counters, indexed as the snapshot's listeners and services are. `local` is what never reached a

@@ -206,7 +206,7 @@ void write_durations(PrometheusWriter& writer, std::span<const ServiceRow> rows)
 }
 
 void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) {
-  static constexpr std::array<Family<ServiceMetrics>, 10> families = {{
+  static constexpr std::array<Family<ServiceMetrics>, 13> families = {{
       {"telltale_requests_active", Kind::gauge, &ServiceMetrics::requests_active, "Requests in flight."},
       {"telltale_requests_pending", Kind::gauge, &ServiceMetrics::requests_pending,
        "Of these, those that wait because of `max_connections`."},
@@ -220,6 +220,12 @@ void write_services(PrometheusWriter& writer, std::span<const ServiceRow> rows) 
        "Connections to endpoints that wait in the pool."},
       {"telltale_upstream_connect_failures_total", Kind::counter, &ServiceMetrics::connect_failures,
        "Connections to endpoints that could not be opened."},
+      {"telltale_upstream_tls_handshakes_total", Kind::counter, &ServiceMetrics::tls_handshakes,
+       "TLS handshakes with endpoints that succeeded."},
+      {"telltale_upstream_tls_resumed_total", Kind::counter, &ServiceMetrics::tls_resumed,
+       "Of these, those that resumed a session."},
+      {"telltale_upstream_tls_failures_total", Kind::counter, &ServiceMetrics::tls_failures,
+       "TLS handshakes with endpoints that failed."},
       {"telltale_retries_total", Kind::counter, &ServiceMetrics::retries,
        "Further tries of requests, on another endpoint where there is one."},
       {"telltale_retries_active", Kind::gauge, &ServiceMetrics::retries_active,

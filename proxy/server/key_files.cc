@@ -1,42 +1,13 @@
 #include "proxy/server/key_files.h"
 
-#include "proxy/net/unique_fd.h"
+#include "proxy/files/small_file.h"
 
 #include <spdlog/spdlog.h>
 
-#include <array>
-#include <cerrno>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace telltale::proxy {
 namespace {
-
-using Octets = std::array<char, assertion::KeySet::max_file_octets + 1>;
-
-[[noreturn]] void fail(const std::string& path, const std::string& why) {
-  throw KeyFileError("key file " + path + ": " + why);
-}
-
-/// Wiped however it is left.
-struct WipedOctets {
-  Octets octets{};
-  ~WipedOctets() { assertion::wipe(octets.data(), octets.size()); }
-};
-
-std::size_t read_all(const std::string& path, int fd, Octets& octets) {
-  std::size_t size = 0;
-  while (size < octets.size()) {
-    const ssize_t got = ::read(fd, octets.data() + size, octets.size() - size);
-    if (got == 0) return size;
-    if (got > 0) size += static_cast<std::size_t>(got);
-    if (got < 0 && errno != EINTR) fail(path, std::system_category().message(errno));
-  }
-  fail(path, "longer than " + std::to_string(octets.size() - 1) + " bytes");
-}
 
 void warn_of_readers(const std::string& path, const KeyFile& file) {
   if (!file.world_readable) return;
@@ -45,17 +16,14 @@ void warn_of_readers(const std::string& path, const KeyFile& file) {
 
 }  // namespace
 
-KeyFile read_key_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status{};
-  if (!fd || ::fstat(fd.get(), &status) != 0) fail(path, std::system_category().message(errno));
-  if (!S_ISREG(status.st_mode)) fail(path, "not a regular file");
-  WipedOctets buffer;
-  const std::size_t size = read_all(path, fd.get(), buffer.octets);
+KeyFile read_key_file(const std::string& path) try {
+  const SmallFile file(path, assertion::KeySet::max_file_octets);
   std::string problem;
-  auto keys = assertion::KeySet::parse({buffer.octets.data(), size}, problem);
-  if (!keys) fail(path, problem);
-  return {std::make_shared<const assertion::KeySet>(std::move(*keys)), (status.st_mode & S_IROTH) != 0};
+  auto keys = assertion::KeySet::parse(file.octets(), problem);
+  if (!keys) throw std::runtime_error(path + ": " + problem);
+  return {std::make_shared<const assertion::KeySet>(std::move(*keys)), file.world_readable()};
+} catch (const std::runtime_error& error) {
+  throw KeyFileError(std::string("key file ") + error.what());
 }
 
 KeyFiles::KeyFiles(boost::asio::io_context& control, const std::vector<std::string>& paths,

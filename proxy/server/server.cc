@@ -1,6 +1,7 @@
 #include "proxy/server/server.h"
 
 #include "conf/apply_ranges.h"
+#include "proxy/exchange/hsts.h"
 #include "proxy/net/gateways.h"
 #include "proxy/net/transparent_source.h"
 #include "proxy/observe/log.h"
@@ -50,6 +51,7 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
       make_log_(std::move(make_log)),
       key_files_(control, model_->assertion_key_files),
       tls_files_(control, model_),
+      backend_tls_files_(control, model_),
       counts_(),
       signals_(control, {SIGTERM, SIGINT, SIGUSR1, SIGHUP}),
       timer_(control),
@@ -66,7 +68,8 @@ Server::Server(boost::asio::io_context& control, std::shared_ptr<const conf::Mod
   for (std::size_t service = 0; service < services.front().size(); ++service) service_published(service);
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     workers_.push_back(std::make_unique<Worker>(snapshot_, std::move(sockets[i]), counts_, make_log_(),
-                                                std::move(services[i]), keys, tls_files_.make_contexts()));
+                                                std::move(services[i]), keys, tls_files_.make_contexts(),
+                                                backend_tls_files_.make_contexts()));
   }
   start_admin();
   watch_ranges();
@@ -135,6 +138,7 @@ std::shared_ptr<Snapshot> Server::make_snapshot(std::shared_ptr<const conf::Mode
   for (const auto& listener : model->listeners) {
     snapshot->infrastructure.push_back(infrastructure_of(*model, listener, gateways_));
     snapshot->routes.push_back(std::make_unique<RouteTable>(listener.routes));
+    snapshot->hsts.push_back(hsts_line(listener));
   }
   snapshot->model = std::move(model);
   return snapshot;
@@ -199,6 +203,28 @@ void Server::use_certificates(std::size_t listener) {
   });
 }
 
+/// Connections that were made by the former ones end with what is in flight on them.
+void Server::use_backend_tls(std::size_t service) {
+  for (auto& worker : workers_) {
+    worker->post([service, tls = backend_tls_files_.make_context(service)](WorkerContext& context) {
+      context.backend_tls[service] = tls;
+      context.services[service]->close_idle();
+    });
+  }
+  after_posted(control_, workers_, [name = model_->services[service].name] {
+    spdlog::info("service {}: certificates read again: in use for new connections", name);
+  });
+}
+
+void Server::use_ticket_keys(std::size_t listener, const std::shared_ptr<const TicketKeys>& keys) {
+  for (auto& worker : workers_) {
+    worker->post([listener, keys](WorkerContext& context) { context.tls[listener]->use(keys); });
+  }
+  after_posted(control_, workers_, [name = model_->listeners[listener].name, count = keys->size()] {
+    spdlog::info("listener {}: new session ticket keys: the first of {} seals from now on", name, count);
+  });
+}
+
 /// All before any worker starts: an address that is taken is said at once.
 void Server::bind_listeners(std::vector<std::vector<ListenSocket>>& by_worker, std::size_t workers) {
   for (const auto& listener : model_->listeners) {
@@ -255,16 +281,9 @@ void Server::serve() {
   timer_.cancel();
   for (auto& worker : workers_) worker->start();
   key_files_.watch([this](std::size_t index, const auto& keys) { use_keys(index, keys); });
+  backend_tls_files_.watch([this](std::size_t service) { use_backend_tls(service); });
   tls_files_.watch([this](std::size_t listener) { use_certificates(listener); },
-                   [this](const std::shared_ptr<const TicketKeys>& keys) {
-                     for (auto& worker : workers_) {
-                       worker->post([keys](WorkerContext& context) {
-                         for (const auto& contexts : context.tls) {
-                           if (contexts) contexts->use(keys);
-                         }
-                       });
-                     }
-                   });
+                   [this](std::size_t listener, const auto& keys) { use_ticket_keys(listener, keys); });
   watch_sources();
   after_posted(control_, workers_, [this] {
     health_ports_->set_proxy_healthy(phase_ == Phase::serving);
@@ -336,6 +355,7 @@ void Server::stop() {
   selection_log_->stop();
   key_files_.stop();
   tls_files_.stop();
+  backend_tls_files_.stop();
   if (ranges_watcher_ != nullptr) ranges_watcher_->stop();
   health_ports_->stop();
   if (admin_ != nullptr) admin_->stop();

@@ -10,6 +10,7 @@
 #include "proxy/observe/admin_server.h"
 #include "proxy/observe/service_status.h"
 #include "proxy/observe/source_loss.h"
+#include "proxy/server/backend_tls_files.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/selection_log.h"
 #include "proxy/server/signals.h"
@@ -34,8 +35,8 @@ class Server {
   using AccessLogFactory = std::function<std::unique_ptr<AccessLog>()>;
 
   /// Binds everything, so that errors come out before anything runs: throws std::system_error, and KeyFileError,
-  /// CertificateError and EndpointsFileError for files that cannot be used. `make_log` makes one access log for each
-  /// worker (default: as configured).
+  /// CertificateError, TicketKeyError and EndpointsFileError for files that cannot be used. `make_log` makes one access
+  /// log for each worker (default: as configured).
   Server(boost::asio::io_context& control, std::shared_ptr<const conf::Model> model, AccessLogFactory make_log = {});
   ~Server();
 
@@ -58,6 +59,8 @@ class Server {
   void reload_ranges();
   void use_keys(std::size_t index, const std::shared_ptr<const assertion::KeySet>& keys);
   void use_certificates(std::size_t listener);
+  void use_backend_tls(std::size_t service);
+  void use_ticket_keys(std::size_t listener, const std::shared_ptr<const TicketKeys>& keys);
   void use_members(std::size_t service, Members members);
   void serve();
   void start_admin();
@@ -92,6 +95,7 @@ class Server {
   std::unique_ptr<AdminServer> admin_;
   KeyFiles key_files_;
   TlsFiles tls_files_;
+  BackendTlsFiles backend_tls_files_;
   std::unique_ptr<FileWatcher> ranges_watcher_;  ///< null: no `ranges`
   SharedCounts counts_;
   std::vector<conf::Address> addresses_;

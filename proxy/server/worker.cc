@@ -14,7 +14,7 @@ std::uint64_t random_64() {
 
 Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
                std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services,
-               const KeyFiles::KeySets& keys, TlsFiles::Contexts tls)
+               const KeyFiles::KeySets& keys, TlsFiles::Contexts tls, BackendTlsFiles::Contexts backend_tls)
     : counts_(counts), table_(context_, counts.connections, snapshot->model->max_connections), transactions_(context_) {
   const auto& model = *snapshot->model;
   context_.snapshot = snapshot;
@@ -22,6 +22,8 @@ Worker::Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<List
   context_.metrics = std::make_unique<WorkerMetrics>(model.listeners.size(), model.services.size());
   for (const auto& set : keys) context_.keyrings.push_back(std::make_unique<assertion::Keyring>(*set));
   context_.tls = std::move(tls);
+  context_.backend_tls = std::move(backend_tls);
+  context_.backend_tls.resize(model.services.size());
   if (model.admin.listen && model.admin.explain_requests > 0) {
     context_.recorder = std::make_unique<RequestRecorder>(model.admin.explain_requests);
   }
@@ -116,6 +118,7 @@ void Worker::use(std::shared_ptr<const Snapshot> snapshot) {
 
 void Worker::update(std::size_t service, ServiceUpdate update) {
   context_.loop.post([this, service, update = std::move(update)]() mutable {
+    if (const auto& tls = context_.backend_tls[service]) tls->keep_only(*update.set);
     context_.services[service]->update(std::move(update));
     for (auto& listener : listeners_) listener->follow(service);
   });

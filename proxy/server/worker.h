@@ -4,6 +4,7 @@
 #include "proxy/downstream/http1_session.h"
 #include "proxy/downstream/listener.h"
 #include "proxy/exchange/worker_context.h"
+#include "proxy/server/backend_tls_files.h"
 #include "proxy/server/key_files.h"
 #include "proxy/server/tls_files.h"
 
@@ -33,10 +34,10 @@ struct SharedCounts {
 class Worker {
  public:
   /// `sockets`: one for each listener of the snapshot; `services`: what each of its services begins with; `keys`: of
-  /// each of the model's key files; `tls`: of each listener. Throws std::system_error.
+  /// each of the model's key files; `tls`: of each listener; `backend_tls`: of each service. Throws std::system_error.
   Worker(const std::shared_ptr<const Snapshot>& snapshot, std::vector<ListenSocket> sockets, SharedCounts& counts,
          std::unique_ptr<AccessLog> access_log, std::vector<ServiceUpdate> services, const KeyFiles::KeySets& keys = {},
-         TlsFiles::Contexts tls = {});
+         TlsFiles::Contexts tls = {}, BackendTlsFiles::Contexts backend_tls = {});
   ~Worker();
 
   void start();

@@ -1,60 +1,25 @@
 #include "proxy/tls/certificate.h"
 
+#include "conf/text.h"
 #include "proxy/net/tls_error.h"
-#include "proxy/observe/timestamp.h"
+#include "proxy/tls/pem_file.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <ctime>
-#include <sys/stat.h>
-#include <system_error>
-
 namespace telltale::proxy {
 namespace {
 
 using std::chrono::system_clock;
 
-constexpr off_t max_file_size = 1024 * 1024;
 constexpr int min_rsa_bits = 2048;
-constexpr std::chrono::hours soon{14 * 24};
 
-struct BioFreer {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
-using BioHandle = std::unique_ptr<BIO, BioFreer>;
-
-BioHandle open_file(const std::string& path, bool of_key, struct stat& status) {
-  if (::stat(path.c_str(), &status) != 0) {
-    throw CertificateError(path + ": " + std::system_category().message(errno), of_key);
-  }
-  if (!S_ISREG(status.st_mode)) throw CertificateError(path + ": not a regular file", of_key);
-  if (status.st_size > max_file_size) throw CertificateError(path + ": longer than 1 MiB", of_key);
-  BioHandle file(BIO_new_file(path.c_str(), "re"));
-  if (!file) throw CertificateError(path + ": " + std::system_category().message(errno), of_key);
-  return file;
-}
-
-system_clock::time_point time_of(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  return system_clock::from_time_t(::timegm(&parts));
-}
-
-/// Nobody can be asked for a passphrase.
-int no_passphrase(char*, int, int, void*) { return -1; }
-
-std::string lower(const unsigned char* octets, int size) {
-  std::string text(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  return text;
+std::string lower(const ASN1_STRING* text) {
+  return conf::to_lower(
+      {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text))});
 }
 
 /// RFC 6125 6.4: the common name only where the SAN has no DNS name.
@@ -68,14 +33,13 @@ std::vector<std::string> names_of(X509* leaf) {
   for (int i = 0; list && i < sk_GENERAL_NAME_num(list.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(list.get(), i);
     if (name->type != GEN_DNS) continue;
-    names.push_back(lower(ASN1_STRING_get0_data(name->d.dNSName), ASN1_STRING_length(name->d.dNSName)));
+    names.push_back(lower(name->d.dNSName));
   }
   if (!names.empty()) return names;
   const X509_NAME* subject = X509_get_subject_name(leaf);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (at < 0) return names;
-  const ASN1_STRING* common = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  names.push_back(lower(ASN1_STRING_get0_data(common), ASN1_STRING_length(common)));
+  names.push_back(lower(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
   return names;
 }
 
@@ -91,10 +55,9 @@ void read_chain(const std::string& path, Certificate& out) {
       out.chain.push_back(std::move(owned));
     }
   }
-  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  const bool at_end = take_end_of_pem();
   if (!out.leaf && at_end) throw CertificateError(path + ": there is no certificate in it", false);
   if (!at_end) throw CertificateError(path + ": " + take_tls_message(), false);
-  ERR_clear_error();
 }
 
 void read_key(const std::string& path, Certificate& out) {
@@ -129,7 +92,13 @@ void judge(const conf::CertificateFiles& files, Certificate& out) {
   }
 }
 
-std::string date(system_clock::time_point time) { return format_timestamp(time).substr(0, 10); }
+void read_staple(const std::string& path, Certificate& out) try {
+  std::vector<X509*> chain;
+  for (const auto& each : out.chain) chain.push_back(each.get());
+  out.ocsp = read_ocsp(path, out.leaf.get(), chain);
+} catch (const std::runtime_error& error) {
+  throw OcspError(error.what());
+}
 
 }  // namespace
 
@@ -145,17 +114,18 @@ std::shared_ptr<const Certificate> read_certificate(const conf::CertificateFiles
   certificate->names = names_of(certificate->leaf.get());
   certificate->not_before = time_of(X509_get0_notBefore(certificate->leaf.get()));
   certificate->not_after = time_of(X509_get0_notAfter(certificate->leaf.get()));
+  if (!files.ocsp.empty()) read_staple(files.ocsp, *certificate);
   return certificate;
 }
 
-std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now) {
+std::vector<std::string> doubts(const Certificate& certificate, system_clock::time_point now, ShownBy shown_by) {
   std::vector<std::string> all;
   if (now >= certificate.not_after) {
-    all.push_back("expired on " + date(certificate.not_after));
-  } else if (now + soon >= certificate.not_after) {
-    all.push_back("expires on " + date(certificate.not_after));
+    all.push_back("expired on " + date_text(certificate.not_after));
+  } else if (now + expires_soon >= certificate.not_after) {
+    all.push_back("expires on " + date_text(certificate.not_after));
   }
-  if (now < certificate.not_before) all.push_back("is not valid before " + date(certificate.not_before));
+  if (now < certificate.not_before) all.push_back("is not valid before " + date_text(certificate.not_before));
   X509* last = certificate.leaf.get();
   for (const auto& next : certificate.chain) {
     if (X509_check_issued(next.get(), last) != X509_V_OK) {
@@ -164,7 +134,8 @@ std::vector<std::string> doubts(const Certificate& certificate, system_clock::ti
     }
     last = next.get();
   }
-  if (certificate.names.empty()) all.emplace_back("names no host: it can only be the default");
+  if (certificate.names.empty() && shown_by == ShownBy::server)
+    all.emplace_back("names no host: it can only be the default");
   if (certificate.world_readable) all.emplace_back("has a key that everybody on this machine may read; chmod 0600");
   ERR_clear_error();
   return all;

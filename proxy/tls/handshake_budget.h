@@ -1,29 +1,35 @@
 #pragma once
 
 #include "proxy/net/event_loop.h"
+#include "proxy/net/readiness.h"
+
+#include <deque>
 
 namespace telltale::proxy {
 
-/// How many steps of TLS handshakes one worker does in a pass of its loop: each costs as much as tens of requests, and
-/// a thousand clients that connect at once must not keep those that are connected waiting. Worker's thread only.
+/// How many steps of TLS handshakes one worker does in a pass of its loop: each costs as much as several requests, and
+/// a thousand clients that connect at once must not keep those that are connected waiting. Who gets no step now waits
+/// in turn, and costs nothing meanwhile. Worker's thread only.
 class HandshakeBudget {
  public:
-  static constexpr unsigned steps_per_pass = 8;
+  explicit HandshakeBudget(EventLoop& loop) : loop_(loop) {}
+  HandshakeBudget(const HandshakeBudget&) = delete;
+  HandshakeBudget& operator=(const HandshakeBudget&) = delete;
 
-  /// False: wait for another pass (EventLoop::async_yield()). `pass`: EventLoop::now().
-  bool take(EventLoop::Clock::time_point pass) {
-    if (pass != pass_) {
-      pass_ = pass;
-      left_ = steps_per_pass;
-    }
-    if (left_ == 0) return false;
-    --left_;
-    return true;
-  }
+  /// True: do one step. False: `turn` is signalled when it may be done, in a later pass, or ended with
+  /// operation_aborted when the loop ends; it must be waited for at once.
+  bool take(Readiness& turn);
 
  private:
+  bool take();
+  void give_turns(boost::system::error_code error);
+  void give_turns_soon();
+
+  EventLoop& loop_;
   EventLoop::Clock::time_point pass_{};
-  unsigned left_ = steps_per_pass;
+  unsigned left_ = 0;
+  std::deque<Readiness*> waiting_;
+  bool posted_ = false;
 };
 
 }  // namespace telltale::proxy

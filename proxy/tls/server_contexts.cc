@@ -1,6 +1,8 @@
 #include "proxy/tls/server_contexts.h"
 
+#include "conf/text.h"
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/key_log.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -35,8 +37,10 @@ using Chosen = std::map<int, const Certificate*>;  // by type of key: OpenSSL ha
 void ServerContexts::Freer::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
 ServerContexts::ServerContexts(const conf::ListenerTls& conf, std::string_view name, const Certificates& certificates,
+                               std::shared_ptr<const ClientAuthorities> authorities,
                                std::shared_ptr<const TicketKeys> ticket_keys)
-    : ticket_keys_(std::move(ticket_keys)) {
+    : authorities_(std::move(authorities)), ticket_keys_(std::move(ticket_keys)) {
+  if (authorities_) store_ = make_store(*authorities_);
   for (const std::string& protocol : conf.alpn) alpn_.append(1, static_cast<char>(protocol.size())).append(protocol);
   add(conf, name, certificates);
 }
@@ -87,15 +91,20 @@ ServerContexts::Context ServerContexts::make_context(const conf::ListenerTls& co
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, session_seconds);
   SSL_CTX_set_max_early_data(context, 0);
+  const std::string whose = authorities_ ? std::string(name) + '\0' + authorities_->digest : std::string(name);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> id{};
-  SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), id.data());
+  SHA256(reinterpret_cast<const unsigned char*>(whose.data()), whose.size(), id.data());
   SSL_CTX_set_session_id_context(context, id.data(), id.size());
+  if (authorities_) ask_for_certificates(context, store_.get(), *authorities_);
 
   SSL_CTX_set_ex_data(context, self_index(), this);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, seal_ticket);
   SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, reinterpret_cast<void (*)()>(choose_by_name));
   SSL_CTX_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_ARG, 0, this);
   if (!alpn_.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, this);
+  SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB, reinterpret_cast<void (*)()>(staple));
+  SSL_CTX_ctrl(context, SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB_ARG, 0, this);
+  log_keys_of(context);
 
   for (const Certificate* each : certificates) {
     const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> chain(sk_X509_new_null(),
@@ -104,6 +113,7 @@ ServerContexts::Context ServerContexts::make_context(const conf::ListenerTls& co
     if (SSL_CTX_use_cert_and_key(context, each->leaf.get(), each->key.get(), chain.get(), 1) != 1) {
       throw CertificateError(each->file + ": " + take_tls_message(), false);
     }
+    if (each->ocsp) staples_[each->leaf.get()] = each->ocsp;
   }
   return made;
 }
@@ -116,9 +126,7 @@ SslHandle ServerContexts::accept() const {
 }
 
 SSL_CTX* ServerContexts::find(std::string_view host) const {
-  std::string name(host);
-  std::ranges::transform(name, name.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  std::string name = conf::to_lower(host);
   if (name.ends_with('.')) name.pop_back();
   if (const auto exact = by_name_.find(name); exact != by_name_.end()) return exact->second;
   const auto dot = name.find('.');
@@ -171,6 +179,20 @@ int ServerContexts::seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv
   if (sealing == 1) return 1;
   // A ticket of TLS 1.3 is for one use (RFC 8446 C.4): without a new one every other connection would shake hands in full.
   return key == &keys.sealing() && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
+}
+
+/// Only a client that asks gets here, when its certificate has been chosen. RFC 6066 8, RFC 8446 4.4.2.1.
+int ServerContexts::staple(SSL* ssl, void* self) {
+  const auto& staples = static_cast<const ServerContexts*>(self)->staples_;
+  const auto found = staples.find(SSL_get_certificate(ssl));
+  if (found == staples.end()) return SSL_TLSEXT_ERR_NOACK;
+  const OcspResponse& response = *found->second;
+  if (!response.in_force(std::chrono::system_clock::now())) return SSL_TLSEXT_ERR_NOACK;
+  // It is OpenSSL's from here on.
+  void* der = CRYPTO_memdup(response.der.data(), response.der.size(), __FILE__, __LINE__);
+  if (der == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP, static_cast<long>(response.der.size()), der);
+  return SSL_TLSEXT_ERR_OK;
 }
 
 int ServerContexts::self_index() {

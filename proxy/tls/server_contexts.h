@@ -3,6 +3,7 @@
 #include "conf/model_tls.h"
 #include "proxy/net/tls_channel.h"
 #include "proxy/tls/certificate.h"
+#include "proxy/tls/client_authorities.h"
 #include "proxy/tls/ticket_keys.h"
 
 #include <openssl/types.h>
@@ -26,10 +27,10 @@ class ServerContexts {
  public:
   using Certificates = std::vector<std::shared_ptr<const Certificate>>;
 
-  /// `name`: the listener's; a session begun at another one is not resumed. Throws CertificateError for what OpenSSL
-  /// refuses.
+  /// `name`: the listener's; a session begun at another one is not resumed, nor one begun with other `authorities`
+  /// (null: clients are not asked for a certificate). Throws CertificateError for what OpenSSL refuses.
   ServerContexts(const conf::ListenerTls& conf, std::string_view name, const Certificates& certificates,
-                 std::shared_ptr<const TicketKeys> ticket_keys);
+                 std::shared_ptr<const ClientAuthorities> authorities, std::shared_ptr<const TicketKeys> ticket_keys);
   ~ServerContexts();
   ServerContexts(const ServerContexts&) = delete;
   ServerContexts& operator=(const ServerContexts&) = delete;
@@ -54,12 +55,16 @@ class ServerContexts {
                              unsigned in_size, void* self);
   static int seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                          int sealing);
+  static int staple(SSL* ssl, void* self);
   static int self_index();
 
   std::vector<Context> contexts_;  ///< the first one is the default
   std::unordered_map<std::string, SSL_CTX*> by_name_;
   std::string alpn_;  ///< as on the wire
+  std::shared_ptr<const ClientAuthorities> authorities_;
+  StoreHandle store_;  ///< of `authorities_`
   std::shared_ptr<const TicketKeys> ticket_keys_;
+  std::unordered_map<const X509*, std::shared_ptr<const OcspResponse>> staples_;
 };
 
 }  // namespace telltale::proxy

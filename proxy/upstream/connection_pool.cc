@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace telltale::proxy {
+namespace {
+
+/// Nothing came that anybody has to see, and no end.
+bool is_silent(Stream& stream) {
+  if (TlsChannel* tls = stream.tls()) return !stream.may_have_more() || tls->is_silent();
+  return !stream.descriptor().readable() || stream.read(1).error == boost::asio::error::would_block;
+}
+
+}  // namespace
 
 ConnectionPool::~ConnectionPool() { close_all(); }
 
@@ -53,7 +62,8 @@ std::unique_ptr<UpstreamConnection> ConnectionPool::acquire(std::string_view ide
     if (candidate == nullptr) return nullptr;
     auto connection = take(candidate);
     // An edge that came in this very pass and was not handled yet: an answer nobody asked for, or the end.
-    if (connection->stream.descriptor().readable()) continue;
+    if (connection->stream.descriptor().readable() && !(connection->stream.tls() && is_silent(connection->stream)))
+      continue;
     connection->reused = true;
     return connection;
   }
@@ -62,7 +72,7 @@ std::unique_ptr<UpstreamConnection> ConnectionPool::acquire(std::string_view ide
 void ConnectionPool::release(std::unique_ptr<UpstreamConnection> connection) {
   Stream& stream = connection->stream;
   if (stream.has_unread() || stream.descriptor().saw_hangup()) return;
-  if (stream.descriptor().readable() && stream.read(1).error != boost::asio::error::would_block) return;
+  if (!is_silent(stream)) return;
   if (connection->slot && connection->slot.line()->is_wanted_elsewhere()) return;
   List& list = list_of(*connection);
   const std::size_t limit = connection->identity.empty() ? limits_.max_idle : limits_.max_idle_identities;
@@ -71,7 +81,15 @@ void ConnectionPool::release(std::unique_ptr<UpstreamConnection> connection) {
   stream.expires_after(limits_.idle_timeout);
   UpstreamConnection* raw = connection.release();
   push(raw);
-  raw->stream.async_readable([raw](boost::system::error_code) { raw->pool_->take(raw); });
+  watch(raw);
+}
+
+/// TLS says things on its own account, such as session tickets: only what is left then is unexpected.
+void ConnectionPool::watch(UpstreamConnection* connection) {
+  connection->stream.async_readable([connection](boost::system::error_code error) {
+    if (!error && connection->stream.tls() && is_silent(connection->stream)) return watch(connection);
+    connection->pool_->take(connection);
+  });
 }
 
 }  // namespace telltale::proxy

@@ -19,6 +19,8 @@ class ConnectionPool;
 
 /// A connection to one endpoint. A PROXY header it opened with, and a client's address it comes from, are its identity:
 /// it never serves another client (envoy#13659, caddy#6342).
+/// What it speaks, TLS and by which settings, is the same for all of a service; when files that these name change, the
+/// connections that were made by the former ones leave the pool (Exchange::is_verified_as_now()).
 struct UpstreamConnection {
   Stream stream;
   /// The source address if that is the client's, and the PROXY header without its unique id and checksum; empty: the
@@ -40,7 +42,8 @@ struct UpstreamConnection {
 
 /// Idle connections to one endpoint, of one worker. Last in, first out; beyond the limit, or when its identity's turn
 /// in the LRU comes, the oldest is closed. An idle connection that gets an octet, an EOF or too old is closed at once,
-/// so no leftover octet reaches another exchange. Not thread safe.
+/// so no leftover octet reaches another exchange; what TLS sends on its own account, as session tickets, is taken in.
+/// Not thread safe.
 class ConnectionPool {
  public:
   ConnectionPool(const conf::Pool& limits, ServiceMetrics& metrics) : limits_(limits), metrics_(metrics) {}
@@ -73,6 +76,7 @@ class ConnectionPool {
   List& list_of(const UpstreamConnection& connection) { return connection.identity.empty() ? plain_ : identified_; }
   void push(UpstreamConnection* connection);
   std::unique_ptr<UpstreamConnection> take(UpstreamConnection* connection);
+  static void watch(UpstreamConnection* connection);
 
   conf::Pool limits_;
   ServiceMetrics& metrics_;

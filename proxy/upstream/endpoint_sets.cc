@@ -174,7 +174,8 @@ std::shared_ptr<HealthVerdict> EndpointSets::Builder::verdict_of(const conf::Nod
   auto port = conf.health_port ? conf.health_port : health->port;
   if (!port && !service.node_health && !conf.endpoints.empty()) return nullptr;
   if (!port) port = port_of(service, conf);
-  return sets_.verdict_of(index_, *health, {net::IpPort{address_of(service, conf), *port}, {}}, node.display_name);
+  return sets_.verdict_of(index_, *health, {net::IpPort{address_of(service, conf), *port}, {}}, node.display_name,
+                          conf.host_name);
 }
 
 void EndpointSets::Builder::add_node(const conf::Node& conf) {
@@ -191,6 +192,7 @@ void EndpointSets::Builder::add_node(const conf::Node& conf) {
     conf::Endpoint itself;
     itself.address.ip = net::IpPort{address_of(service, conf), port_of(service, conf)};
     itself.name = node->display_name;
+    itself.host_name = conf.host_name;
     add_endpoint(itself, node, conf.weight, 1);
     return;
   }
@@ -206,6 +208,7 @@ void EndpointSets::Builder::add_endpoint(const conf::Endpoint& conf, std::shared
   auto endpoint = std::make_shared<Endpoint>();
   endpoint->address = conf.address;
   endpoint->address_text = conf.address.to_string();
+  endpoint->host_name = conf.host_name;
   endpoint->name = conf.name.empty() ? endpoint->address_text : conf.name;
   endpoint->weight = times(conf.weight, node_weight);
   endpoint->node_share = node_share;
@@ -230,7 +233,7 @@ void EndpointSets::Builder::judge(Endpoint& endpoint) const {
   if (!health || (!service_.conf().node_health && endpoint.node_verdict())) return;
   conf::Address target = endpoint.address;
   if (target.ip && health->port) target.ip->port = *health->port;
-  endpoint.verdict = sets_.verdict_of(index_, *health, std::move(target), endpoint.name);
+  endpoint.verdict = sets_.verdict_of(index_, *health, std::move(target), endpoint.name, endpoint.host_name);
 }
 
 void EndpointSets::Builder::judge_as_tracked(Endpoint& endpoint) const {
@@ -293,15 +296,16 @@ void EndpointSets::rebuild(std::size_t service, Time now) {
 
 /// `asked` is the service's own, which it lives in: the same for all of its targets.
 std::shared_ptr<HealthVerdict> EndpointSets::verdict_of(std::size_t service, const conf::Health& asked,
-                                                        conf::Address address, const std::string& name) {
+                                                        conf::Address address, const std::string& name,
+                                                        const std::string& host_name) {
   const Service& of = *services_[service];
   std::shared_ptr<const conf::Health> health(services_[service], &asked);
   std::string host = !health->host.empty() ? health->host : address.ip ? address.to_string() : "localhost";
-  auto& known = verdicts_[probe_key(*health, host, address)];
+  auto& known = verdicts_[probe_key(*health, host, address, host_name)];
   auto verdict = known.lock();
   if (!verdict) known = verdict = std::make_shared<HealthVerdict>();
   entries_[service].targets.push_back(
-      {std::move(health), std::move(host), std::move(address), verdict, of.name() + "/" + name, {service}});
+      {std::move(health), std::move(host), std::move(address), verdict, of.name() + "/" + name, {service}, host_name});
   return verdict;
 }
 

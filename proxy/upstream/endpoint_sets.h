@@ -55,7 +55,7 @@ class EndpointSets {
 
   void rebuild(std::size_t service, Time now);
   std::shared_ptr<HealthVerdict> verdict_of(std::size_t service, const conf::Health& asked, conf::Address address,
-                                            const std::string& name);
+                                            const std::string& name, const std::string& host_name);
 
   std::vector<std::shared_ptr<Service>> services_;
   std::vector<Entry> entries_;

@@ -4,7 +4,8 @@
 
 namespace telltale::proxy {
 
-std::string probe_key(const conf::Health& health, const std::string& host, const conf::Address& address) {
+std::string probe_key(const conf::Health& health, const std::string& host, const conf::Address& address,
+                      const std::string& host_name) {
   std::string key;
   const auto add = [&key](const auto& value) {
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) {
@@ -35,6 +36,9 @@ std::string probe_key(const conf::Health& health, const std::string& host, const
   add(health.tls.sni);
   add(static_cast<int>(health.tls.verify));
   add(health.tls.ca_file);
+  add(health.tls.client_certificate ? health.tls.client_certificate->certificate : std::string());
+  add(health.tls.client_certificate ? health.tls.client_certificate->key : std::string());
+  if (health.tls.sni.empty() && health.host.empty()) add(host_name);
   return key;
 }
 

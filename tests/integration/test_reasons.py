@@ -20,9 +20,11 @@ from support import (
     proxy_v2,
     refused_address,
     respond,
+    self_signed,
     service,
     wait_until,
 )
+from support.tls import TlsBackend, server_context
 from support.waiting import SANITIZER
 
 README = pathlib.Path(__file__).resolve().parents[2] / "proxy" / "README.md"
@@ -97,6 +99,20 @@ class OfBackends(ReasonTest):
                     self.assertEqual(self.ask(proxy), status)
                     self.assert_told(proxy, reason, status=status, failure_side="upstream", failure_phase="connect",
                                      tries=1, service="app")  # fmt: skip
+
+    def test_tls(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="telltale-tls-"))
+        certificate = self_signed(directory, "app", "/CN=app")
+        unknown = self.enterContext(TlsBackend(context=server_context(certificate)))
+        for reason, backend, detail in [
+            ("tls_verify_failed", unknown, "certificate verify failed: self-signed certificate"),
+            ("tls_handshake_failed", self.backend(lambda c: c.read_some()), "End of file"),
+        ]:
+            with self.subTest(reason):
+                proxy = self.serve(backend, tls={"sni": "app"})
+                self.assertEqual(self.ask(proxy), 502)
+                self.assert_told(proxy, reason, status=502, failure_side="upstream", failure_phase="handshake", tries=1,
+                                 service="app", failure=detail)  # fmt: skip
 
     def test_before_a_response(self):
         per_try = {"attempts": 2, "on": ["timeout"], "per_try_timeout": SHORT}

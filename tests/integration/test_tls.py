@@ -2,45 +2,22 @@
 
 import os
 import ssl
-import subprocess
-import tempfile
 
-from support import HAProxy, ProxyTest, config, curl, http_handler, listener, main, proxy_v1, proxy_v2, service
-from support.certificates import issued, self_signed
-from support.process import find_program
+from support import HAProxy, config, curl, http_handler, listener, main, proxy_v1, proxy_v2, service
 from support.tls import TlsClient, der_of, tls_context
-from support.waiting import DEADLINE, wait_until
-
+from support.tls_case import TlsTest, s_client, tls
+from support.waiting import wait_until
 
 CLIENT = ("192.0.2.7", 4711)
 FROM_V1 = proxy_v1(CLIENT)
 BELIEVED = {"proxy_protocol": [{"from": ["127.0.0.0/8"], "policy": "require"}]}
 
 
-def tls(*files, **fields) -> dict:
-    return {"certificates": [{"certificate": file, "key": file} for file in files], **fields}
-
-
-def s_client(address, *arguments, stdin=b"") -> str:
-    """What `openssl s_client` prints of one connection."""
-    argv = [find_program("openssl"), "s_client", "-connect", "{}:{}".format(*address), *arguments]
-    done = subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=DEADLINE)
-    return (done.stdout + done.stderr).decode("utf-8", "replace")
-
-
-class TlsTest(ProxyTest):
+class ListenerTest(TlsTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="telltale-tls-"))
-        cls.authority = self_signed(cls.directory, "ca", "/CN=Test Authority")
-        cls.a = cls.issue("a", "DNS:a.test,DNS:*.wild.test")
-        cls.b = cls.issue("b", "DNS:b.test")
         cls.b_rsa = cls.issue("b-rsa", "DNS:b.test", key_type="rsa")
-
-    @classmethod
-    def issue(cls, name, names, **options) -> str:
-        return issued(cls.directory, name, cls.authority, names, **options)
 
     def serve(self, tls_fields=None, backend=None, client_ip=None, workers=2, propagate=None, **fields):
         backend = backend or self.backend()
@@ -53,11 +30,8 @@ class TlsTest(ProxyTest):
             )
         )
 
-    def client(self, proxy, **options) -> TlsClient:
-        return self.enterContext(TlsClient(proxy.address(), **options))
 
-
-class Handshake(TlsTest):
+class Handshake(ListenerTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -138,7 +112,7 @@ class Handshake(TlsTest):
         wait_until(lambda: self.proxy.metrics().sum("telltale_tls_failures_total") == before + 4, "four failures")
 
 
-class Settings(TlsTest):
+class Settings(ListenerTest):
     def test_policies(self):
         old = tls_context(most=ssl.TLSVersion.TLSv1_2)
         modern = self.serve(tls(self.a, policy="modern"))
@@ -201,7 +175,7 @@ class Settings(TlsTest):
             self.assertFalse(second.sock.session_reused)
 
 
-class Identity(TlsTest):
+class Identity(ListenerTest):
     def test_what_is_told_of_it(self):
         headers = {"X-Tls": "${tls.version} ${tls.sni} ${tls.alpn} ${tls.cipher}"}
         proxy = self.serve(propagate={"x_forwarded_proto": True, "headers": headers})
@@ -211,7 +185,7 @@ class Identity(TlsTest):
         self.assertEqual(told["X-Forwarded-Proto"], "https")
         self.assertEqual(told["X-Tls"], f"TLSv1.3 b.test http/1.1 {cipher}")
         record = proxy.wait_access()[0]
-        agreed = {"version": "TLSv1.3", "cipher": cipher, "sni": "b.test", "alpn": "http/1.1"}
+        agreed = {"version": "TLSv1.3", "cipher": cipher, "sni": "b.test", "alpn": "http/1.1", "client_verified": False}
         self.assertEqual(record["tls"], agreed)
 
     def test_proxy_header_before_tls(self):
@@ -248,9 +222,10 @@ class Identity(TlsTest):
         tlvs = dict(backend.last().proxy.tlvs)
         self.assertEqual((tlvs[0x02], tlvs[0x01]), (b"b.test", b"http/1.1"))
         ssl_tlv = tlvs[0x20]
-        self.assertEqual(ssl_tlv[:5], b"\x01\0\0\0\0")
-        version, cipher = b"TLSv1.3", client.sock.cipher()[0].encode()
-        self.assertEqual(ssl_tlv[5:], b"\x21\0\x07" + version + b"\x23\0" + bytes([len(cipher)]) + cipher)
+        self.assertEqual(ssl_tlv[:5], b"\x01\0\0\0\x01")  # no certificate of the client: not verified
+        texts = [b"TLSv1.3", client.sock.cipher()[0].encode(), b"ecdsa-with-SHA256", b"EC256"]
+        subs = [bytes([kind, 0, len(text)]) + text for kind, text in zip((0x21, 0x23, 0x24, 0x25), texts)]
+        self.assertEqual(ssl_tlv[5:], b"".join(subs))
 
 
 if __name__ == "__main__":

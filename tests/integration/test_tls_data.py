@@ -3,41 +3,26 @@
 import contextlib
 import hashlib
 import os
-import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
 
-from support import ProxyTest, config, http_handler, listener, main, respond, service
-from support.certificates import issued, self_signed
+from support import config, http_handler, listener, main, respond, service
 from support.process import find_program
 from support.tls import TlsClient, der_of, tls_context
+from support.tls_case import TlsTest, tls
 from support.waiting import SANITIZER, binary_path, wait_until
 
 SIZE = (4 if SANITIZER else 24) * 1024 * 1024
 
 
-class TlsTest(ProxyTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="telltale-tls-"))
-        cls.authority = self_signed(cls.directory, "ca", "/CN=Test Authority")
-        cls.a = issued(cls.directory, "a", cls.authority, "DNS:a.test")
-        cls.b = issued(cls.directory, "b", cls.authority, "DNS:a.test")
-
+class DataTest(TlsTest):
     def serve(self, backend, file=None, **fields):
-        file = file or self.a
-        tls = {"certificates": [{"certificate": file, "key": file}]}
-        return self.start(config(service(backend), listeners=[listener(tls=tls, **fields)]))
-
-    def client(self, proxy, **options) -> TlsClient:
-        return self.enterContext(TlsClient(proxy.address(), **options))
+        return self.start(config(service(backend), listeners=[listener(tls=tls(file or self.a), **fields)]))
 
 
-class Bodies(TlsTest):
+class Bodies(DataTest):
     def test_down_to_a_slow_reader(self):
         body = os.urandom(1 << 20) * (SIZE >> 20)
         proxy = self.serve(self.backend(http_handler(lambda request: respond(200, body)), record=False))
@@ -82,7 +67,7 @@ class Bodies(TlsTest):
         self.assertEqual(client.read_response("POST").json()["body"], "hello")
 
 
-class Ends(TlsTest):
+class Ends(DataTest):
     def test_an_end_is_told(self):
         """A body that ends with the connection is whole only behind a close_notify."""
 
@@ -146,17 +131,14 @@ class Ends(TlsTest):
                 received += until_done(lambda: tls.read(65536))
         self.assertEqual(received, b"hello, " + b"cba" * 10000)
 
-class Files(TlsTest):
+
+class Files(DataTest):
     def setUp(self):
         self.file = os.path.join(self.directory, f"{self.id()}.pem")
-        shutil.copy(self.a, self.file)
-        os.chmod(self.file, 0o600)
+        self.replace(self.a)
 
     def replace(self, source):
-        new = self.file + ".new"
-        shutil.copy(source, new)
-        os.chmod(new, 0o600)
-        os.rename(new, self.file)
+        self.copy(source, self.file)
 
     def certificate(self, proxy) -> bytes:
         with TlsClient(proxy.address()) as client:
@@ -229,13 +211,6 @@ class Check(TlsTest):
             self.assertEqual((done.returncode, run.returncode), (2, 78))
         return done.returncode, done.stdout + done.stderr
 
-    def make(self, name, text, mode=0o600) -> str:
-        path = os.path.join(self.directory, name)
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-        os.chmod(path, mode)
-        return path
-
     def test_files(self):
         openssl = find_program("openssl")
         with open(self.a, encoding="ascii") as file:
@@ -248,9 +223,9 @@ class Check(TlsTest):
             [openssl, "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=weak", "-keyout", "-", "-out", "-"],
             capture_output=True, check=True, text=True,
         ).stdout  # fmt: skip
-        nothing = self.make("nothing.pem", "nothing\n")
-        broken = self.make("broken.pem", a.replace("M", "#", 40))
-        soon = issued(self.directory, "soon", self.authority, "DNS:a.test", days=2)
+        nothing = self.write("nothing.pem", "nothing\n")
+        broken = self.write("broken.pem", a.replace("M", "#", 40))
+        soon = self.issue("soon", "DNS:a.test", days=2)
         cases = [
             (self.a, self.a, 0, ""),
             (self.a, self.b, 2, "not the key of"),
@@ -260,10 +235,10 @@ class Check(TlsTest):
             (nothing, self.a, 2, "there is no certificate in it"),
             (self.a, nothing, 2, "there is no private key in it"),
             (broken, broken, 2, "broken.pem: "),
-            (self.a, self.make("encrypted.pem", encrypted), 2, "the key is encrypted"),
-            *[(path, path, 2, "too weak") for path in [self.make("weak.pem", weak)]],
+            (self.a, self.write("encrypted.pem", encrypted), 2, "the key is encrypted"),
+            *[(path, path, 2, "too weak") for path in [self.write("weak.pem", weak)]],
             (soon, soon, 0, "expires on 20"),
-            *[(path, path, 0, "everybody on this machine may read") for path in [self.make("open.pem", a, 0o644)]],
+            *[(path, path, 0, "everybody on this machine may read") for path in [self.write("open.pem", a, 0o644)]],
             ("relative.pem", self.a, 2, "not an absolute path"),
         ]
         for certificate, key, status, says in cases:

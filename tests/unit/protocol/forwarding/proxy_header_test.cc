@@ -120,7 +120,7 @@ TEST(MakeProxyHeader, TellsWhatTheClientAgreedOnWithUs) {
   using namespace std::string_literals;
   using proxy_protocol::TlvType;
   const TlsFacts tls{.sni = "sni.example", .version = "TLSv1.3", .cipher = "TLS_X", .alpn = "postgresql"};
-  const std::string ssl = tlv(0x20, "\1\0\0\0\0"s + tlv(0x21, "TLSv1.3") + tlv(0x23, "TLS_X"));
+  const std::string ssl = tlv(0x20, "\1\0\0\0\1"s + tlv(0x21, "TLSv1.3") + tlv(0x23, "TLS_X"));
   PeerInfo told_of_another = direct;
   told_of_another.tlvs = tlv(0x20, "\1\0\0\0\0"s + tlv(0x21, "TLSv1.2"));
   ClientAddress client;
@@ -137,6 +137,11 @@ TEST(MakeProxyHeader, TellsWhatTheClientAgreedOnWithUs) {
   EXPECT_EQ(told(direct, "a.b", 1, &tls), tlv(1, "postgresql") + tlv(2, "a.b") + ssl);
   EXPECT_EQ(told(direct, "", tcp, &tls), tlv(1, "postgresql") + tlv(2, "sni.example") + ssl);
   EXPECT_EQ(told(told_of_another, "a.b", 1, &tls), tlv(1, "postgresql") + tlv(2, "a.b") + ssl) << "ours goes first";
+  TlsFacts passed_through = tls;
+  passed_through.terminated = false;
+  EXPECT_EQ(told(told_of_another, "", tcp, &passed_through),
+            tlv(1, "postgresql") + tlv(2, "sni.example") + told_of_another.tlvs)
+      << "what was not agreed on with us is not ours to tell";
   EXPECT_EQ(told(told_of_another, "", tcp, nullptr), told_of_another.tlvs) << "no request: no protocol is made up";
 }
 

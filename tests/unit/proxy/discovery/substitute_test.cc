@@ -238,5 +238,24 @@ TEST(Substitute, SaysWhichNamesThereAre) {
   EXPECT_EQ(names_in(world.service, world.file), expected);
 }
 
+/// What a certificate has to name: what was configured, not what DNS made of it (RFC 6125 6.2.1).
+TEST(Substitute, KeepsTheNameThatWasLookedUp) {
+  World world;
+  world.answers["app.internal"] = answer({"10.0.0.1"});
+  world.answers["dot.internal."] = answer({"10.0.0.2"});
+  world.answers["_https._tcp.shop.internal"] = {
+      {.host = "pod-1.elsewhere", .port = 8443, .addresses = ips({"10.0.0.3"})}};
+  world.answers["node.internal"] = answer({"10.0.0.4"});
+  world.service.endpoints = {named("app.internal", 80), named("dot.internal.", 80), srv("_https._tcp.shop.internal"),
+                             at("10.0.0.5:80")};
+  world.service.nodes = {{.name = "a", .host = "node.internal"}, {.name = "b", .host = "10.0.0.6"}};
+  std::vector<std::string> names;
+  for (const auto& each : world.members().endpoints) names.push_back(each.host_name);
+  EXPECT_EQ(names, (std::vector<std::string>{"app.internal", "dot.internal", "shop.internal", ""}));
+  names.clear();
+  for (const auto& each : world.members().nodes) names.push_back(each.host_name);
+  EXPECT_EQ(names, (std::vector<std::string>{"node.internal", ""}));
+}
+
 }  // namespace
 }  // namespace telltale::proxy

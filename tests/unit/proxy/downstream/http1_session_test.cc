@@ -38,6 +38,7 @@ class Http1SessionTest : public ::testing::Test {
     }
     snapshot->routes.push_back(std::make_unique<RouteTable>(loaded.model->listeners[0].routes));
     snapshot->infrastructure.resize(1);
+    snapshot->hsts.resize(1);
     worker_.snapshot = snapshot;
     worker_.sources.resize(1);
     worker_.proxy_failure_rates.resize(1);

@@ -2,10 +2,13 @@
 
 #include "protocol/forwarding/errors.h"
 #include "protocol/http1/parser.h"
+#include "proxy/net/tls_error.h"
 #include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include <fstream>
 #include <map>
@@ -19,6 +22,11 @@ namespace errc = boost::system::errc;
 using boost::system::error_code;
 
 error_code code(errc::errc_t value) { return make_error_code(value); }
+/// What the peer said.
+error_code alert(int description) {
+  const unsigned long value = ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + description);
+  return {static_cast<int>(value), tls_category()};
+}
 
 TEST(FailureStatus, IsTheOneTheSideAndPhaseCallFor) {
   const struct {
@@ -86,6 +94,21 @@ TEST(FailureReason, IsToldByWhatHappenedUnlessItIsGiven) {
       {"no descriptor", {code(errc::too_many_files_open), Side::upstream, Phase::connect}, "no_resources"},
       {"no port", {code(errc::address_not_available), Side::upstream, Phase::connect}, "no_resources"},
       {"another family", {SourceError::other_family, Side::upstream, Phase::connect}, "no_source_address"},
+      {"a certificate that has expired",
+       {tls_verify_error(X509_V_ERR_CERT_HAS_EXPIRED), Side::upstream, Phase::handshake},
+       "tls_verify_failed"},
+      {"a protocol that is not ours", {tls_wrong_protocol(), Side::upstream, Phase::handshake}, "tls_handshake_failed"},
+      {"closed in the handshake", {boost::asio::error::eof, Side::upstream, Phase::handshake}, "tls_handshake_failed"},
+      {"a reset in the handshake",
+       {code(errc::connection_reset), Side::upstream, Phase::handshake},
+       "tls_handshake_failed"},
+      {"a handshake that does not end", {code(errc::timed_out), Side::upstream, Phase::handshake}, "connect_timeout"},
+      {"no memory in the handshake", {code(errc::not_enough_memory), Side::upstream, Phase::handshake}, "no_resources"},
+      {"our certificate is refused",
+       {alert(SSL_AD_UNKNOWN_CA), Side::upstream, Phase::response_head},
+       "tls_handshake_failed"},
+      {"another alert", {alert(SSL_AD_INTERNAL_ERROR), Side::upstream, Phase::response_head}, "upstream_reset"},
+      {"cut without a close_notify", {tls_truncated(), Side::upstream, Phase::response_body}, "upstream_closed"},
       {"a reset", {code(errc::connection_reset), Side::upstream, Phase::response_head}, "upstream_reset"},
       {"a broken pipe", {code(errc::broken_pipe), Side::upstream, Phase::request_write}, "upstream_reset"},
       {"closed", {boost::asio::error::eof, Side::upstream, Phase::response_head}, "upstream_closed"},
@@ -104,15 +127,35 @@ TEST(FailureReason, IsToldByWhatHappenedUnlessItIsGiven) {
 /// What ejection counts. The upstream side has every reason here, also those that it never has.
 TEST(EndpointsFault, IsTheEndpointsAloneByEveryReason) {
   const std::map<Reason, bool> of_the_endpoint = {
-      {Reason::bad_request, false},    {Reason::header_timeout, false},    {Reason::body_timeout, false},
-      {Reason::body_too_large, false}, {Reason::client_closed, false},     {Reason::client_timeout, false},
-      {Reason::no_route, false},       {Reason::no_endpoint, false},       {Reason::no_local_endpoint, false},
-      {Reason::max_requests, false},   {Reason::max_pending, false},       {Reason::pending_timeout, false},
-      {Reason::no_resources, false},   {Reason::no_source_address, false}, {Reason::proxy_header_too_long, false},
-      {Reason::connect_refused, true}, {Reason::connect_timeout, true},    {Reason::connect_failed, true},
-      {Reason::per_try_timeout, true}, {Reason::response_timeout, true},   {Reason::idle_timeout, false},
-      {Reason::total_timeout, false},  {Reason::upstream_reset, true},     {Reason::upstream_closed, true},
-      {Reason::bad_response, true},    {Reason::bad_status, false},        {Reason::shutdown, false},
+      {Reason::bad_request, false},
+      {Reason::header_timeout, false},
+      {Reason::body_timeout, false},
+      {Reason::body_too_large, false},
+      {Reason::client_closed, false},
+      {Reason::client_timeout, false},
+      {Reason::no_route, false},
+      {Reason::no_endpoint, false},
+      {Reason::no_local_endpoint, false},
+      {Reason::max_requests, false},
+      {Reason::max_pending, false},
+      {Reason::pending_timeout, false},
+      {Reason::no_resources, false},
+      {Reason::no_source_address, false},
+      {Reason::proxy_header_too_long, false},
+      {Reason::connect_refused, true},
+      {Reason::connect_timeout, true},
+      {Reason::connect_failed, true},
+      {Reason::tls_verify_failed, true},
+      {Reason::tls_handshake_failed, true},
+      {Reason::per_try_timeout, true},
+      {Reason::response_timeout, true},
+      {Reason::idle_timeout, false},
+      {Reason::total_timeout, false},
+      {Reason::upstream_reset, true},
+      {Reason::upstream_closed, true},
+      {Reason::bad_response, true},
+      {Reason::bad_status, false},
+      {Reason::shutdown, false},
       {Reason::internal, false},
   };
   EXPECT_EQ(of_the_endpoint.size(), reason_count - 1);
@@ -186,6 +229,10 @@ TEST(EndpointsFault, DependsOnHowTheTryWent) {
 
 TEST(FailureReason, HasADescriptionForPeople) {
   EXPECT_EQ(describe({code(errc::connection_refused), Side::upstream, Phase::connect}), "Connection refused");
+  EXPECT_EQ(describe({tls_verify_error(X509_V_ERR_CERT_HAS_EXPIRED), Side::upstream, Phase::handshake}),
+            "certificate verify failed: certificate has expired");
+  EXPECT_EQ(describe({tls_wrong_protocol(), Side::upstream, Phase::handshake}),
+            "the protocol that the peer chose (ALPN) is not HTTP/1.1");
   EXPECT_EQ(describe({{}, Side::proxy, Phase::pick, Reason::max_requests}), "max_requests");
   EXPECT_EQ(describe({}), "");
 }
@@ -221,7 +268,7 @@ TEST(Failure, IsTrueOnlyWithASide) {
 TEST(Failure, EveryNameIsItsOwn) {
   std::set<std::string_view> phases;
   for (int i = 0; i <= static_cast<int>(Phase::response_write); ++i) phases.insert(to_string(static_cast<Phase>(i)));
-  EXPECT_EQ(phases.size(), 11u);
+  EXPECT_EQ(phases.size(), 12u);
   EXPECT_EQ(to_string(Phase::response_write), "response_write");
   EXPECT_EQ(to_string(Phase::proxy_header), "proxy_header");
   EXPECT_EQ(to_string(Side::none), "none");

@@ -1,10 +1,12 @@
 #include "proxy/exchange/retry.h"
 
 #include "protocol/http1/parser.h"
+#include "proxy/net/tls_error.h"
 #include "proxy/net/transparent_source.h"
 
 #include <boost/asio/error.hpp>
 #include <gtest/gtest.h>
+#include <openssl/x509_vfy.h>
 
 namespace telltale::proxy {
 namespace {
@@ -22,6 +24,11 @@ TEST(TryEnd, IsToldByTheFailure) {
   } rows[] = {
       {"refused", {code(errc::connection_refused), Side::upstream, Phase::connect}, false, connect_failure},
       {"no answer to the SYN", {code(errc::timed_out), Side::upstream, Phase::connect}, false, connect_failure},
+      {"not believed",
+       {tls_verify_error(X509_V_ERR_CERT_HAS_EXPIRED), Side::upstream, Phase::handshake},
+       false,
+       connect_failure},
+      {"no end of the handshake", {code(errc::timed_out), Side::upstream, Phase::handshake}, false, connect_failure},
       {"no port left", {code(errc::address_not_available), Side::upstream, Phase::connect}, false, connect_failure},
       {"another family", {SourceError::other_family, Side::upstream, Phase::connect}, false, connect_failure},
       {"the whole time over while connecting",

@@ -58,6 +58,29 @@ TEST(ExplainRecorded, SaysTheSameAsWasDecided) {
                                                     "X-Forwarded-For: 198.51.100.1, 10.0.0.7", "Via: 1.1 telltale"}));
 }
 
+TEST(ExplainRecorded, WhatTheClientProvedByTlsIsSaid) {
+  const auto of = snapshot();
+  RecordedRequest recorded = record(of, 2, 5);
+  EXPECT_FALSE(explain_recorded(recorded).tls);
+  EXPECT_TRUE(boost::json::parse(render_json(explain_recorded(recorded))).at("tls").is_null());
+  forwarding::TlsFacts plain{.sni = "a.example", .version = "TLSv1.3", .cipher = "TLS_X"};
+  recorded.tls = std::make_shared<forwarding::TlsFacts>(plain);
+  EXPECT_EQ(boost::json::parse(render_json(explain_recorded(recorded))).at("tls"),
+            boost::json::parse(R"({"version":"TLSv1.3","cipher":"TLS_X","sni":"a.example","alpn":null,"resumed":false,
+                                   "client_verified":false})"));
+  const forwarding::ClientCertificate certificate{.subject = "CN=\x1bshop", .fingerprint = "ab", .sans = {"DNS:a"}};
+  plain.client_cert = &certificate;
+  plain.resumed = true;
+  recorded.tls = std::make_shared<forwarding::TlsFacts>(plain);
+  const Explanation e = explain_recorded(recorded);
+  EXPECT_EQ(boost::json::parse(render_json(e)).at("tls").at("client_sans"), boost::json::parse(R"(["DNS:a"])"));
+  EXPECT_NE(render_text(e).find("TLS: TLSv1.3 TLS_X, sni a.example, resumed\n"
+                                "client certificate: CN=\\u001bshop, DNS:a\n"
+                                "      SHA-256 ab\n"),
+            std::string::npos)
+      << render_text(e);
+}
+
 TEST(ExplainRecorded, AClientThatWasAssertedIsTheClient) {
   const auto of = snapshot();
   RecordedRequest asserted = record(of, 2, 5);

@@ -70,7 +70,8 @@ inline ProbeTarget target_at(const conf::Address& address, conf::Health health =
           address,
           std::make_shared<HealthVerdict>(),
           std::move(name),
-          {0}};
+          {0},
+          {}};
 }
 
 /// One target, its checker, and all that it told.

@@ -21,6 +21,7 @@ class TlsNode {
     std::size_t preamble_bytes = 0;  ///< of octets before the handshake
     int max_version = TLS1_3_VERSION;
     bool asks_for_certificate = false;  ///< and insists
+    std::string believes = {};               ///< whose certificate; PEM
   };
 
   TlsNode(boost::asio::io_context& io, const Certificate& certificate, FakeNode::Script script)
@@ -34,6 +35,9 @@ class TlsNode {
     SSL_CTX_set_client_hello_cb(state_->context.native_handle(), &note_alpn, state_.get());
     if (options.asks_for_certificate) {
       state_->context.set_verify_mode(boost::asio::ssl::verify_peer | boost::asio::ssl::verify_fail_if_no_peer_cert);
+      if (!options.believes.empty()) {
+        state_->context.add_certificate_authority(boost::asio::buffer(options.believes));
+      }
     }
     boost::asio::co_spawn(io, accept(state_), boost::asio::detached);
   }

@@ -101,10 +101,35 @@ TEST(AccessLogJson, WhatTheClientAgreedOnIsAnObject) {
   EXPECT_FALSE(json::parse(json_line(example.record)).as_object().contains("tls"));
   example.record.tls = &tls;
   const auto value = json::parse(json_line(example.record));
-  EXPECT_EQ(value.at("tls"), json::parse(R"({"version":"TLSv1.3","cipher":"TLS_X","sni":"a.example","alpn":null})"));
+  EXPECT_EQ(value.at("tls"), json::parse(R"({"version":"TLSv1.3","cipher":"TLS_X","sni":"a.example","alpn":null,
+                                              "client_verified":false})"));
   EXPECT_EQ(value.as_object().size(), fields_of_every_record + 1);
   EXPECT_EQ(text_line("${tls.version} ${tls.sni} ${tls.alpn}", example.record), "TLSv1.3 a.example -\n");
-  EXPECT_EQ(text_line("${tls.version}", {}), "-\n");
+  EXPECT_EQ(text_line("${tls.version} ${tls.client_verified}", {}), "- -\n");
+  EXPECT_EQ(text_line("${tls.client_verified} ${tls.client_subject} ${tls.client_sans}", example.record),
+            "false - -\n");
+}
+
+TEST(AccessLogJson, TheCertificateOfTheClientIsInIt) {
+  const forwarding::ClientCertificate certificate{
+      .subject = R"(CN=a\"b\,c)", .fingerprint = "ab", .sans = {"DNS:a", "URI:b,c"}};
+  const forwarding::TlsFacts tls{.version = "TLSv1.3", .client_cert = &certificate};
+  Example example;
+  example.record.tls = &tls;
+  EXPECT_EQ(json::parse(json_line(example.record)).at("tls"),
+            json::parse(R"({"version":"TLSv1.3","cipher":null,"sni":null,"alpn":null,"client_verified":true,
+                            "client_subject":"CN=a\\\"b\\,c","client_sans":["DNS:a","URI:b,c"],
+                            "client_fingerprint":"ab"})"));
+  EXPECT_EQ(text_line("${tls.client_verified} \"${tls.client_subject}\" ${tls.client_sans} ${tls.client_fingerprint}",
+                      example.record),
+            "true \"CN=a\\x5c\\x22b\\x5c,c\" DNS:a, URI:b,c ab\n");
+  const forwarding::ClientCertificate bare{.fingerprint = "ab"};
+  const forwarding::TlsFacts of_bare{.client_cert = &bare};
+  example.record.tls = &of_bare;
+  const auto value = json::parse(json_line(example.record)).at("tls");
+  EXPECT_TRUE(value.at("client_subject").is_null());
+  EXPECT_EQ(value.at("client_sans"), json::parse("[]"));
+  EXPECT_EQ(text_line("${tls.client_sans}", example.record), "-\n");
 }
 
 TEST(AccessLogJson, NothingKnownIsNull) {
@@ -238,7 +263,7 @@ TEST(AccessLogText, EveryVariableIsKnown) {
   for (const std::string_view name : access_log_variables()) {
     EXPECT_EQ(check_access_log_template("${" + std::string(name) + "}"), "") << name;
   }
-  EXPECT_EQ(access_log_variables().size(), fields_of_every_record + 4);
+  EXPECT_EQ(access_log_variables().size(), fields_of_every_record + 8);
 }
 
 TEST(AccessLogText, RefusesWhatItDoesNotKnow) {

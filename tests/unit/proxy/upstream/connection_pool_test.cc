@@ -1,6 +1,8 @@
 #include "proxy/upstream/connection_pool.h"
 
+#include "proxy/tls/client_context.h"
 #include "tests/unit/proxy/net/socket_pair.h"
+#include "tests/unit/proxy/tls/tls_backend.h"
 
 #include <boost/asio/error.hpp>
 #include <gtest/gtest.h>
@@ -129,6 +131,72 @@ TEST_F(ConnectionPoolTest, ClosesWhatWasIdleForTooLong) {
   add(pool);
   run_until(loop_, [&] { return pool.idle() == 0; });
   EXPECT_TRUE(closed(others_[0]));
+}
+
+class TlsPoolTest : public ConnectionPoolTest {
+ protected:
+  TlsPoolTest()
+      : backend_(test::Certificate({})),
+        context_({.verify = conf::TlsVerify::none}, {}),
+        connection_(loop_, backend_, context_.connect({.name = "a", .address = {}}, ClientContext::Speaks::http1)),
+        pool_(limits_, metrics_) {
+    auto made = std::make_unique<UpstreamConnection>();
+    made->stream = std::move(connection_.client);
+    pool_.release(std::move(made));
+    EXPECT_EQ(pool_.idle(), 1u);
+  }
+  void send_ticket() {
+    SSL_new_session_ticket(connection_.server_ssl);
+    EXPECT_FALSE(connection_.server.tls()->handshake());  // that lets it go
+  }
+  void run() {
+    for (int i = 0; i < 3; ++i) loop_.run_once(0ms);
+  }
+
+  test::TlsBackend backend_;
+  ClientContext context_;
+  test::TlsConnection connection_;
+  ConnectionPool pool_;
+};
+
+TEST_F(TlsPoolTest, SessionTicketsAreNoAnswer) {
+  for (int i = 0; i < 3; ++i) {
+    send_ticket();
+    run();
+    EXPECT_EQ(pool_.idle(), 1u);
+  }
+  const auto connection = pool_.acquire({});
+  ASSERT_NE(connection, nullptr);
+  EXPECT_EQ(connection_.server.write("hello").size, 5u);
+  std::string got;
+  run_until(loop_, [&] {
+    got += connection->stream.read().octets;
+    return got == "hello";
+  });
+}
+
+TEST_F(TlsPoolTest, WhatNobodyAskedForClosesIt) {
+  connection_.server.write("hello");
+  run_until(loop_, [&] { return pool_.idle() == 0; });
+}
+
+TEST_F(TlsPoolTest, ATicketBeforeWhatNobodyAskedForHidesNothing) {
+  send_ticket();
+  connection_.server.write("hello");
+  run_until(loop_, [&] { return pool_.idle() == 0; });
+}
+
+TEST_F(TlsPoolTest, TheEndClosesIt) {
+  connection_.server.shutdown_write();
+  run_until(loop_, [&] { return pool_.idle() == 0; });
+}
+
+TEST_F(TlsPoolTest, WhatCameInThisVeryPassIsSeen) {
+  connection_.server.write("hello");
+  bool seen = false;
+  loop_.post([&] { seen = true; });
+  run_until(loop_, [&] { return seen; });
+  EXPECT_EQ(pool_.acquire({}), nullptr);
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ std::vector<Case> cases() {
   {
     auto& s =
         add("a Unix socket is probed itself, whatever the port", {"unix:/run/app.sock"}, {"s/app unix:/run/app.sock"});
-    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, "app"}};
+    s.health = http(9000), s.endpoints = {{{std::nullopt, "/run/app.sock"}, {}, {}, "app"}};
   }
   {
     auto& s = add("node_health: each node, and everybody where they serve",
@@ -241,6 +241,36 @@ TEST(EndpointSets, GivesTheHostOfAProbe) {
   s.health->host = "app.internal";
   built = Built({s});
   EXPECT_EQ(built.sets->probe_targets()[0].host, "app.internal");
+}
+
+TEST(EndpointSets, KeepTheNamesThatAddressesWereFoundBy) {
+  conf::Service s;
+  s.name = "s", s.port = 443, s.health = http();
+  s.health->kind = conf::ProbeKind::https;
+  s.endpoints = {endpoint(1, 80), endpoint(2, 80)};
+  s.endpoints[0].host_name = "app.internal";
+  s.nodes = {node("10.0.0.3"), node("10.0.0.4")};
+  s.nodes[0].host_name = "node.internal";
+  const Built built = Built({s});
+  std::vector<std::string> serve, probed;
+  for (const auto& each : built.sets->services()[0]->set().endpoints) serve.push_back(each->host_name);
+  for (const auto& each : built.sets->probe_targets()) probed.push_back(each.host_name);
+  const std::vector<std::string> wanted = {"node.internal", "", "app.internal", ""};
+  EXPECT_EQ(serve, wanted);
+  EXPECT_EQ(probed, wanted);
+}
+
+/// They may be the same certificate's for one name, and not for the other.
+TEST(EndpointSets, ProbesByHttpsOfDifferentNamesAreDifferentOnes) {
+  conf::Service s;
+  s.name = "s", s.health = http();
+  s.endpoints = {endpoint(1, 80), endpoint(1, 80)};
+  s.endpoints[0].host_name = "app.internal";
+  EXPECT_EQ(Built({s}).sets->probe_targets().size(), 1u);
+  s.health->kind = conf::ProbeKind::https;
+  EXPECT_EQ(Built({s}).sets->probe_targets().size(), 2u);
+  s.health->tls.sni = "app.internal";
+  EXPECT_EQ(Built({s}).sets->probe_targets().size(), 1u);
 }
 
 TEST(EndpointSets, WeighsEndpointsByTheirNode) {

@@ -1,4 +1,3 @@
-#include "proxy/health/tls_client.h"
 #include "tests/unit/proxy/health/checked.h"
 #include "tests/unit/proxy/health/tls_node.h"
 
@@ -70,7 +69,7 @@ TEST(HttpsProbe, VerifiesAsItIsTold) {
       {"no such file of authorities", both, "", "", full, "/nonexistent.pem", not_made,
        "TLS: /nonexistent.pem: No such file or directory"},
       {"a file without authorities", both, "", "", full, no_ca.path(), not_made,
-       "TLS: " + no_ca.path() + ": no certificate or crl found"},
+       "TLS: " + no_ca.path() + ": there is no certificate in it"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.description);
@@ -78,7 +77,7 @@ TEST(HttpsProbe, VerifiesAsItIsTold) {
     TlsNode node(io, c.certificate, always(response(200, "ok")));
     conf::Health health = quick_https();
     health.host = c.host;
-    health.tls = {c.sni, c.verify, c.ca_file};
+    health.tls = {.sni = c.sni, .verify = c.verify, .ca_file = c.ca_file};
     Checked checked(io, node.address(), health);
     ASSERT_TRUE(checked.until_probes(2));
     EXPECT_EQ(checked.results[0].outcome, c.outcome);
@@ -113,6 +112,47 @@ TEST(HttpsProbe, TellsTheNameInTheHandshake) {
     EXPECT_EQ(node.sni(), c.told) << c.description;
     EXPECT_EQ(node.alpn(), std::string("\0\x09\x08http/1.1", 11)) << c.description;
   }
+}
+
+TEST(HttpsProbe, LooksForTheNameThatWasFound) {
+  const Certificate authority({.common_name = "authority", .authority = true});
+  const Certificate certificate({.names = "DNS:app.internal"}, authority);
+  const TemporaryFile ca(authority.pem());
+  struct Case {
+    const char *description, *host, *found, *told;
+    ProbeOutcome outcome;
+  };
+  const Case cases[] = {
+      {"nothing but the address", "", "", "", ProbeOutcome::unhealthy},
+      {"the name that was looked up", "", "app.internal", "app.internal", ProbeOutcome::healthy},
+      {"who is asked for in the request goes first", "web.internal", "app.internal", "web.internal",
+       ProbeOutcome::unhealthy},
+  };
+  for (const Case& c : cases) {
+    boost::asio::io_context io;
+    TlsNode node(io, certificate, always(response(200, "")));
+    conf::Health health = quick(conf::ProbeKind::https);
+    health.tls.ca_file = ca.path();
+    health.host = c.host;
+    ProbeTarget target = target_at(node.address(), health);
+    target.host_name = c.found;
+    Checked checked(io, std::move(target));
+    ASSERT_TRUE(checked.until_probes(1)) << c.description;
+    EXPECT_EQ(checked.results[0].outcome, c.outcome) << c.description << ": " << checked.results[0].reason;
+    if (c.outcome == ProbeOutcome::healthy) EXPECT_EQ(node.sni(), c.told) << c.description;
+  }
+}
+
+TEST(HttpsProbe, ShowsTheCertificateOfItsService) {
+  const Certificate certificate({}), own({.common_name = "us"});
+  const TemporaryFile pem(own.pem() + own.key_pem());
+  boost::asio::io_context io;
+  TlsNode node(io, certificate, always(response(200, "")), {.asks_for_certificate = true, .believes = own.pem()});
+  conf::Health health = quick_https();
+  health.tls.client_certificate = conf::CertificateFiles{pem.path(), pem.path(), {}};
+  Checked checked(io, node.address(), health);
+  ASSERT_TRUE(checked.until_probes(1));
+  EXPECT_EQ(checked.results[0].reason, "answered 200");
 }
 
 TEST(HttpsProbe, SpeaksForItselfBeforeTheHandshake) {
@@ -227,7 +267,7 @@ TEST(HttpsProbe, NamesWhatIsWrongWithThePeer) {
 TEST(HttpsProbe, AuthoritiesThatCannotBeReadAreNoFaultOfTheTarget) {
   conf::Health health = quick_https();
   health.fall = 1;
-  health.tls = {"", conf::TlsVerify::full, "/nonexistent.pem"};
+  health.tls = {.ca_file = "/nonexistent.pem"};
   for (const bool refuses : {false, true}) {
     SCOPED_TRACE(refuses);
     boost::asio::io_context io;
@@ -249,7 +289,7 @@ TEST(HttpsProbe, TakesUpAuthoritiesThatHaveChanged) {
   boost::asio::io_context io;
   TlsNode node(io, certificate, always(response(200, "")));
   conf::Health health = quick_https();
-  health.tls = {"", conf::TlsVerify::full, ca.path()};
+  health.tls = {.ca_file = ca.path()};
   Checked checked(io, node.address(), health);
   ASSERT_TRUE(checked.until_state(HealthState::unhealthy));
   ca.write("half of a");
