@@ -126,9 +126,11 @@ void read_client_cert(ObjectReader& match, std::vector<Condition>& conditions) {
   match.object("client_cert", [&](const YamlNode& node, const Path& path) {
     ObjectReader reader(match.context(), node, path, schema::client_cert_match);
     const std::size_t before = conditions.size();
+    bool any = false;
     for (const Of of :
          {Of::client_cert_verified, Of::client_cert_subject, Of::client_cert_san, Of::client_cert_fingerprint}) {
       std::string text;
+      any = any || reader.has(word_of(of));
       if (!reader.read(word_of(of), text)) continue;
       if (of == Of::client_cert_fingerprint) {
         std::string plain = plain_fingerprint(text);
@@ -140,7 +142,7 @@ void read_client_cert(ObjectReader& match, std::vector<Condition>& conditions) {
       }
       conditions.push_back({{of}, std::move(text)});
     }
-    if (conditions.size() == before && node.kind == YamlNode::Kind::map) {
+    if (!any && node.kind == YamlNode::Kind::map) {
       reader.error_here("says nothing of the certificate", "verified: true");
     }
     const Condition none{{Of::client_cert_verified}, "false"};

@@ -59,6 +59,7 @@ void read_route(Context& context, const YamlNode& node, const Path& path, Protoc
   if (!reader.read("name", route.name)) {
     route.name = route.match.host + route.match.path + describe(route.match.conditions);
     if (route.name.empty()) route.name = "default";
+    if (route.name.starts_with(' ')) route.name.erase(0, 1);  // conditions alone
   }
   source.service = reader.value("service");
   if (!reader.read("service", source.service_name)) source.service = nullptr;

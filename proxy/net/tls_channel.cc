@@ -157,9 +157,9 @@ bool TlsChannel::is_silent() {
 void TlsChannel::end(bool close_follows) {
   if (!established_ || failure_.category() == tls_category() || std::exchange(ended_, true)) return;
   ERR_clear_error();
-  SSL_shutdown(ssl_.get());
   flush_pending(true);
-  flush(close_follows);  // whatever became of that: what is gathered must not be left for the loop's next connection
+  SSL_shutdown(ssl_.get());
+  flush(close_follows);  // kept, and lost, behind what the kernel does not take
 }
 
 error_code TlsChannel::error_of(int returned) {

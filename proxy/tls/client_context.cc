@@ -1,6 +1,7 @@
 #include "proxy/tls/client_context.h"
 
 #include "proxy/net/tls_error.h"
+#include "proxy/tls/key_log.h"
 #include "proxy/tls/pem_file.h"
 #include "proxy/upstream/endpoint.h"
 
@@ -65,6 +66,7 @@ ClientContext::ClientContext(const conf::BackendTls& conf, const BackendFiles& f
   SSL_CTX_sess_set_new_cb(context, on_session);
   need(SSL_CTX_set_ex_data(context, context_index(), this));
   set_alpn(conf);
+  log_keys_of(context);
   load(files);
 }
 

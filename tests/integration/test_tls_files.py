@@ -12,7 +12,7 @@ from support import config, listener, main, service
 from support.config import to_text
 from support.process import find_program
 from support.telltale import ENVIRONMENT
-from support.tls import TlsClient, tls_context
+from support.tls import TlsBackend, TlsClient, server_context, tls_context
 from support.tls_case import TlsTest, s_client, tls
 from support.waiting import binary_path, wait_until
 
@@ -61,12 +61,12 @@ class Staple(FilesTest):
                 "-rsigner", signer, "-rkey", signer, "-ndays", str(days), "-respout", out)  # fmt: skip
         return out
 
-    def expired(self, certificate) -> str:
+    def expired(self, certificate, name="expired.der") -> str:
         """Its signature is for another time."""
-        with open(self.response(certificate), "rb") as file:
+        with open(self.response(certificate, name), "rb") as file:
             octets = file.read()
         times = re.findall(rb"20\d{12}Z", octets)
-        return self.write("expired.der", octets.replace(times[-1], b"20200101000000Z"))
+        return self.write(name, octets.replace(times[-1], b"20200101000000Z"))
 
     def fields(self, certificate, response) -> dict:
         return {"certificates": [{"certificate": certificate, "key": certificate, "ocsp": response}]}
@@ -114,14 +114,13 @@ class Staple(FilesTest):
         with open(self.response(self.a), "rb") as file:
             octets = file.read()
         refused = bytes.fromhex("30030a0106")  # unauthorized, RFC 6960 4.2.1
-        good = "answer.der"
         cases = [
-            (self.a, self.response(self.a, good), 0, "ok: "),
-            (self.a, self.response(self.a, good, digest="-sha256"), 0, "ok: "),
+            (self.a, self.response(self.a, "sha1.der"), 0, "ok: "),
+            (self.a, self.response(self.a, "sha256.der", digest="-sha256"), 0, "ok: "),
             (self.b, self.response(self.b, "b.der"), 0, "ok: "),
             (self.a, self.response(self.a, "revoked.der", status="R"), 0, "revoked.der says that the certificate is revo"),
             (self.b, self.expired(self.b), 0, "expired.der is good until 2020-01-01T00:00Z only: it is not stapled"),
-            (self.a, self.expired(self.a), 2, "is not signed by the issuer of the certificate"),
+            (self.a, self.expired(self.a, "changed.der"), 2, "is not signed by the issuer of the certificate"),
             (self.a, self.response(self.a, "foreign.der", signer=other), 2, "is not signed by the issuer"),
             (self.a, self.response(self.b, "b.der"), 2, "b.der: says nothing of this certificate"),
             (self.a, self.response(self.a, "unknown.der", status=""), 2, "the responder does not know this certificate"),
@@ -258,6 +257,18 @@ class KeyLog(FilesTest):
             ours = file.readlines()
         self.assertEqual(ours[0], "# ours\n")
         self.assertLessEqual(lines, set(ours))
+
+    def test_connections_to_backends_are_in_it(self):
+        context = server_context(self.b)
+        context.keylog_filename = os.path.join(self.directory, "backend.log")
+        backend = self.enterContext(TlsBackend(context=context))
+        path = os.path.join(self.directory, "keys-to-backends.log")
+        conf = config(service(backend, tls={"verify": "none"}))
+        self.assertEqual(self.start(conf, arguments=("--tls-key-log", path)).get("/").status, 200)
+        with open(context.keylog_filename, encoding="ascii") as theirs, open(path, encoding="ascii") as ours:
+            lines = {line for line in theirs if not line.startswith("#")}
+            self.assertGreater(len(lines), 3)
+            self.assertLessEqual(lines, set(ours))
 
     def test_the_file_is_the_owners_alone(self):
         path = os.path.join(self.directory, "new.log")

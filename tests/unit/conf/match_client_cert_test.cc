@@ -47,7 +47,7 @@ TEST(MatchClientCert, AFingerprintMayBeWrittenAsOpensslPrintsIt) {
   const auto& conditions = model->listeners[0].routes[0].match.conditions;
   ASSERT_EQ(conditions.size(), 1u);
   EXPECT_EQ(conditions[0].octets, plain);
-  EXPECT_EQ(model->listeners[0].routes[0].name, "* client_cert.fingerprint=" + plain);
+  EXPECT_EQ(model->listeners[0].routes[0].name, "client_cert.fingerprint=" + plain);
 }
 
 }  // namespace

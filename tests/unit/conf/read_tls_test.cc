@@ -105,7 +105,9 @@ TEST(ListenerTls, SaysWhatIsWrongWithClientCertificates) {
        {"2:117: error: " + place + ".ca: \"ca.pem\" is not an absolute path",
         "2:130: error: " + place + ".crl: \"crl.pem\" is not an absolute path"}},
       {"too deep", clients("ca: /ca, depth: 17"), {"2:129: error: " + place + ".depth: \"17\" is out of range"}},
-      {"an unknown field", clients("ca: /ca, verify: 2"), {"2:122: error: " + place + ": unknown field \"verify\""}},
+      {"an unknown field",
+       clients("ca: /ca, verify: 2"),
+       {"2:122: error: " + place + ".verify: unknown field \"verify\""}},
   };
   expect(cases);
 }
@@ -130,7 +132,7 @@ TEST(ListenerTls, WhatIsToldOfCertificatesNeedsThem) {
   const std::string server = "tls: {certificates: [{certificate: /a, key: /b}]";
   const std::string some = server + ", client_certificates: {ca: /ca, mode: optional}}";
   const std::string none = server + ", client_certificates: {ca: /ca, mode: off}}";
-  const std::string trusted = "client_ip: {trusted: [10.0.0.0/8]}";
+  const std::string trusted = "client_ip: {trusted: [192.0.2.0/24]}";
   const std::string header = "headers: {X-Subject: \"${tls.client_cert.subject}\"}";
   const std::string field =
       "warning: services[0].propagate.x_forwarded_client_cert: none is ever written: no listener "

@@ -42,7 +42,7 @@ TEST(SslTlv, SaysWhatIsKnown) {
 }
 
 TEST(SslTlv, OfAResumedSessionTheCertificateIsTheSessions) {
-  EXPECT_EQ(written({.client_cert = &certificate, .resumed = true}).substr(0, 8), "\x20\0\x13\5\0\0\0\0"s);
+  EXPECT_EQ(written({.client_cert = &certificate, .resumed = true}).substr(0, 8), "\x20\0\x12\5\0\0\0\0"s);
   EXPECT_EQ(written({.resumed = true}), tlv(0x20, "\1\0\0\0\1"s)) << "which had none";
 }
 
