@@ -87,7 +87,8 @@ boost::system::error_code Http1BodyReader::read_octets(BodyPiece& piece, Pipes p
 bool Http1BodyReader::fill_pipe(BodyPiece& piece, boost::system::error_code& error) {
   const std::uint64_t limit = framing_.kind == http1::Framing::content_length ? remaining_ : max_piped;
   if (limit < BulkMeter::bulk_bytes || stream_->tls() != nullptr) return false;
-  piece.pipe = PipePool::of(stream_->descriptor().loop()).take();
+  if (pipes_ == nullptr) pipes_ = &PipePool::of(stream_->descriptor().loop());
+  piece.pipe = pipes_->take();
   if (!piece.pipe) return false;
   const IoResult got = piece.pipe->fill(*stream_, static_cast<std::size_t>(std::min<std::uint64_t>(limit, max_piped)));
   if (!got.error) {

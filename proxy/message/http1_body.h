@@ -44,6 +44,7 @@ class Http1BodyReader {
   std::uint64_t remaining_ = 0;
   std::uint64_t payload_octets_ = 0;
   BulkMeter bulk_;
+  PipePool* pipes_ = nullptr;  // of the loop that it is used in; null: it was not needed yet
   http1::ChunkedDecoder decoder_;
   std::string decoded_;
   boost::system::error_code error_;
