@@ -18,8 +18,8 @@ void check_backend_tls(Diagnostics& diagnostics, const Draft& draft) {
   for (std::size_t i = 0; i < services.size(); ++i) {
     if (asks[i] == nullptr || !services[i].tls) continue;
     const auto& alpn = services[i].tls->alpn;
-    const auto odd = std::ranges::find_if(
-        alpn, [](const std::string& name) { return name != "http/1.1" && name != "http/1.0" && !name.empty(); });
+    const auto odd =
+        std::ranges::find_if(alpn, [](const std::string& name) { return name != "http/1.1" && name != "http/1.0"; });
     if (odd == alpn.end()) continue;
     diagnostics.error(
         draft.services[i].node->descend({"tls", "alpn"}), "services[" + std::to_string(i) + "].tls.alpn",

@@ -56,10 +56,10 @@ void Http1Downstream::stage_response(const OutgoingResponse& response) {
   if (must_close_ && response.close_follows) writer_.set_close_follows();
 }
 
-Progress Http1Downstream::write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) {
+Progress Http1Downstream::write_body(BodyPiece&& piece, const http::HeaderBlock& trailers) {
   // The end of a response can wait for its turn; but who pipelines shall not wait a pass for each.
   const bool in_turn = piece.last && !stream_->has_unread();
-  return writer_.write(piece, trailers, in_turn ? Http1Writer::Leave::in_turn : Http1Writer::Leave::at_once);
+  return writer_.write(std::move(piece), trailers, in_turn ? Http1Writer::Leave::in_turn : Http1Writer::Leave::at_once);
 }
 
 void Http1Downstream::append_framing(const OutgoingResponse& response) {

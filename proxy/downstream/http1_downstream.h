@@ -34,11 +34,12 @@ class Http1Downstream final : public DownstreamSide {
   bool broken() const override { return stream_->descriptor().broken(); }
   void abort_with(Descriptor* upstream) override { stream_->descriptor().set_dependent(upstream); }
 
-  Progress read_body(BodyPiece& piece) override { return reader_.read(piece); }
+  Progress read_body(BodyPiece& piece, Pipes pipes) override { return reader_.read(piece, pipes); }
   const http::HeaderBlock& trailers() const override { return reader_.trailers(); }
   Readiness& input() override { return stream_->descriptor().input(); }
   boost::system::error_code read_error() const override { return reader_.error(); }
-  Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) override;
+  Progress write_body(BodyPiece&& piece, const http::HeaderBlock& trailers) override;
+  Pipes takes_pipes() const override { return writer_.takes_pipes(); }
   Progress flush() override { return writer_.flush(); }
   Readiness& output() override { return stream_->descriptor().turn_to_write(); }
   boost::system::error_code write_error() const override { return writer_.error(); }

@@ -6,6 +6,7 @@
 #include <boost/system/errc.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace telltale::proxy {
 namespace {
@@ -63,7 +64,7 @@ Awaitable<> TcpRelay::move(Way& way) {
 /// What there is now, a piece of it: from the sender to where it has to wait for the receiver.
 TcpRelay::Next TcpRelay::move_piece(Way& way, std::size_t& left_of_turn) {
   const std::uint64_t before = way.octets;
-  const bool by_pipe = way.pipe != nullptr || (way.splices && pipes_ != nullptr && !way.from.has_unread());
+  const bool by_pipe = way.pipe != nullptr || (way.bulk.is_bulk() && pipes_ != nullptr && !way.from.has_unread());
   const Next next = by_pipe ? splice(way) : copy(way);
   if (next != Next::piece) return next;
   const std::size_t cost = std::max<std::size_t>(way.octets - before, EventLoop::scratch_size);
@@ -76,7 +77,7 @@ TcpRelay::Next TcpRelay::copy(Way& way) {
   const bool is_new = !way.from.has_unread();
   const ReadResult got = way.from.read();
   if (got.error) return no_input(way, got.error);
-  if (is_new) way.splices = got.octets.size() >= bulk_bytes;
+  if (is_new) way.bulk.copied(got.octets.size());
   const IoResult put = way.to.write(got.octets);
   way.from.unread(got.octets.substr(put.size));
   return moved(way, put, got.octets.size() - put.size);
@@ -92,10 +93,10 @@ TcpRelay::Next TcpRelay::splice(Way& way) {
       return copy(way);
     }
     if (got.error) {
-      way.splices = std::exchange(way.burst, 0) >= bulk_bytes;
+      way.bulk.paused();
       return no_input(way, got.error);
     }
-    way.burst += got.size;
+    way.bulk.piped(got.size);
   }
   const IoResult put = pipe->drain(way.to);
   const std::size_t rest = pipe->size();
@@ -127,6 +128,7 @@ TcpRelay::Next TcpRelay::moved(Way& way, const IoResult& put, std::size_t rest) 
 
 /// A move in either direction is a sign of life of the whole.
 void TcpRelay::touch() {
+  if (std::exchange(touched_at_, loop_.now()) == loop_.now()) return;
   up_.from.expires_after(idle_);
   down_.from.expires_after(idle_);
 }

@@ -31,19 +31,14 @@ class TcpRelay {
   std::uint64_t octets_from_client() const { return up_.octets; }
   std::uint64_t octets_from_backend() const { return down_.octets; }
 
-  /// A read, or what comes before the sender has to be waited for, of this many octets is bulk: from there on moving it
-  /// by a pipe costs less than copying it twice.
-  static constexpr std::size_t bulk_bytes = 16 * 1024;
-
  private:
   /// One direction.
   struct Way {
     Side from_side, to_side;
     Stream& from;
     Stream& to;
-    std::uint64_t octets = 0;        // that `to` took
-    std::size_t burst = 0;           // octets since `from` was waited for the last time
-    bool splices = false;            // bulk comes
+    std::uint64_t octets = 0;  // that `to` took
+    BulkMeter bulk;
     PipePool::Lease pipe = nullptr;  // null: no octets are in one
   };
   enum class Next : std::uint8_t { piece, turn, input, output, end };
@@ -63,6 +58,7 @@ class TcpRelay {
   std::chrono::milliseconds idle_;
   PipePool* pipes_;  // null: a side speaks TLS, or cannot be spliced
   Way down_, up_;
+  EventLoop::Clock::time_point touched_at_{};
   Failure failure_;
   Side ended_by_ = Side::none;
   bool moves_back_ = false;  // move_back() runs

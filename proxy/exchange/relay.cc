@@ -155,7 +155,7 @@ Progress Exchange::forward_request_piece() {
     }
   }
   BodyPiece piece;
-  const Progress got = client_->read_body(piece);
+  const Progress got = client_->read_body(piece, upstream_.takes_pipes());
   if (got == Progress::blocked) return got;
   body_touched_ = true;
   if (got == Progress::failed) {
@@ -167,7 +167,7 @@ Progress Exchange::forward_request_piece() {
     request_failed(Phase::request_body, make_error_code(boost::system::errc::message_size));
     return Progress::failed;
   }
-  const Progress put = upstream_.write_body(piece, piece.last ? request_trailers() : client_->trailers());
+  const Progress put = upstream_.write_body(std::move(piece), piece.last ? request_trailers() : client_->trailers());
   if (put == Progress::failed) upload_broken_ = true;
   if (put == Progress::done && piece.last) request_sent_ = true;
   if (piece.last) note_end(Side::downstream);
@@ -264,10 +264,10 @@ Progress Exchange::forward_head() {
 
 Progress Exchange::forward_body() {
   BodyPiece piece;
-  const Progress got = upstream_.read_body(piece);
+  const Progress got = upstream_.read_body(piece, client_->takes_pipes());
   if (got == Progress::failed) upstream_failed(Phase::response_body, upstream_.read_error());
   if (got != Progress::done) return got;
-  const Progress put = client_->write_body(piece, upstream_.trailers());
+  const Progress put = client_->write_body(std::move(piece), upstream_.trailers());
   client_full_ = put == Progress::blocked;
   if (put == Progress::failed) client_failed(Phase::response_write, client_->write_error());
   response_read_ = piece.last;
@@ -326,7 +326,7 @@ Awaitable<> Exchange::send_reply() {
   BodyPiece piece;
   bool more = failure_.side != Side::downstream && !client_->request_complete();
   for (unsigned pieces = 0; more && pieces < pieces_per_turn; ++pieces) {
-    more = client_->read_body(piece) == Progress::done && !piece.last && !too_large();
+    more = client_->read_body(piece, Pipes::no) == Progress::done && !piece.last && !too_large();
   }
   status_ = reply.status;
   client_->stage_response({.status = reply.status,
@@ -338,8 +338,8 @@ Awaitable<> Exchange::send_reply() {
                            .keep_alive = keep_alive() && client_->request_complete(),
                            .close_follows = true});
   const bool bodiless = client_->request().method == http1::Method::head || reply.status == 204 || reply.status == 304;
-  const BodyPiece body{.octets = bodiless ? std::string_view() : std::string_view(reply.body), .last = true};
-  Progress put = client_->write_body(body, {});
+  BodyPiece body{.octets = bodiless ? std::string_view() : std::string_view(reply.body), .last = true};
+  Progress put = client_->write_body(std::move(body), {});
   while (put == Progress::blocked) {
     client_->expires_after(connection_->listener->timeouts.write);
     const auto [error] = co_await client_->output().async_wait(as_result);

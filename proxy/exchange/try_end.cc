@@ -104,7 +104,7 @@ bool Exchange::drain_response() {
   upstream_.start_body(response_, Http1BodyReader::Chunks::verbatim);
   BodyPiece piece;
   for (unsigned pieces = 0; pieces < pieces_per_turn; ++pieces) {
-    if (upstream_.read_body(piece) != Progress::done) return false;
+    if (upstream_.read_body(piece, Pipes::no) != Progress::done) return false;
     if (piece.last) return true;
   }
   return false;

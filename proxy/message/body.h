@@ -2,11 +2,13 @@
 
 #include "protocol/http/header_block.h"
 #include "protocol/http1/head.h"
+#include "proxy/net/pipe_pool.h"
 #include "proxy/net/readiness.h"
 
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -15,19 +17,24 @@ namespace telltale::proxy {
 /// done: it happened. blocked: wait for the side's readiness, then call again. failed: error() says why.
 enum class Progress : std::uint8_t { done, blocked, failed };
 
-/// Octets of a body on their way, lent until the next suspension.
+/// Octets of a body on their way, lent until the next suspension; or in a pipe, which goes with them.
 struct BodyPiece {
   std::string_view octets;
-  bool chunk_coded = false;  ///< validated chunks, to be forwarded as they are by who sends chunks
-  bool last = false;         ///< the body ends with these (the trailers come after)
+  PipePool::Lease pipe = nullptr;  ///< null, or all of them are in it
+  bool chunk_coded = false;        ///< validated chunks, to be forwarded as they are by who sends chunks
+  bool last = false;               ///< the body ends with these (the trailers come after)
+  std::size_t size() const { return pipe ? pipe->size() : octets.size(); }
 };
+
+/// Whether the receiver takes pieces in pipes.
+enum class Pipes : bool { no, taken };
 
 /// Where a message's body comes from: an HTTP/1 connection now, an HTTP/2 stream later.
 class BodySource {
  public:
   virtual ~BodySource() = default;
   /// Lends the next octets. Never called again after `last` or a failure.
-  virtual Progress read_body(BodyPiece& piece) = 0;
+  virtual Progress read_body(BodyPiece& piece, Pipes pipes) = 0;
   virtual const http::HeaderBlock& trailers() const = 0;
   /// Wait here after read_body() was blocked.
   virtual Readiness& input() = 0;
@@ -41,7 +48,9 @@ class MessageSink {
   virtual ~MessageSink() = default;
   /// Sends what is staged with this piece, in one system call. `trailers` go out after the last piece of a chunked
   /// body.
-  virtual Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) = 0;
+  virtual Progress write_body(BodyPiece&& piece, const http::HeaderBlock& trailers) = 0;
+  /// For the message under way.
+  virtual Pipes takes_pipes() const = 0;
   virtual Progress flush() = 0;
   /// Wait here after write_body() or flush() was blocked, or before them for the turn to write.
   virtual Readiness& output() = 0;

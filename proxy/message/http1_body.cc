@@ -4,12 +4,19 @@
 #include "protocol/http1/serializer.h"
 
 #include <boost/asio/error.hpp>
+#include <boost/system/errc.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
 
 namespace telltale::proxy {
+namespace {
+
+/// With one read, so that the others have their turn.
+constexpr std::size_t max_piped = 256 * 1024;
+
+}  // namespace
 
 // ---- reader ----
 
@@ -20,6 +27,7 @@ void Http1BodyReader::start(Stream& stream, http1::BodyFraming framing, Chunks c
   remaining_ = framing.length;
   payload_octets_ = 0;
   error_.clear();
+  bulk_ = {};
   finished_ =
       framing.kind == http1::Framing::none || (framing.kind == http1::Framing::content_length && remaining_ == 0);
   decoder_.reset();
@@ -32,39 +40,69 @@ Progress Http1BodyReader::fail(boost::system::error_code error) {
   return Progress::failed;
 }
 
-Progress Http1BodyReader::read(BodyPiece& piece) {
+Progress Http1BodyReader::read(BodyPiece& piece, Pipes pipes) {
   piece = {};
   if (finished_) {
     piece.last = true;
     return Progress::done;
   }
-  const ReadResult got = first_.empty() ? stream_->read() : ReadResult{std::exchange(first_, {}), {}};
-  if (got.error == boost::asio::error::would_block) return Progress::blocked;
-  if (got.error == boost::asio::error::eof && framing_.kind == http1::Framing::until_close) {
+  const boost::system::error_code error = read_octets(piece, pipes);
+  if (error == boost::asio::error::would_block) return Progress::blocked;
+  if (error == boost::asio::error::eof && framing_.kind == http1::Framing::until_close) {
     finished_ = piece.last = true;
     return Progress::done;
   }
-  if (got.error) return fail(got.error);
+  if (error) return fail(error);
 
-  switch (framing_.kind) {
-    case http1::Framing::chunked:
-      return read_chunked(piece, got.octets);
-    case http1::Framing::content_length: {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, got.octets.size()));
-      piece.octets = got.octets.substr(0, size);
-      stream_->unread(got.octets.substr(size));
-      remaining_ -= size;
-      finished_ = piece.last = remaining_ == 0;
-      break;
+  if (framing_.kind == http1::Framing::chunked) return read_chunked(piece);
+  if (framing_.kind == http1::Framing::content_length) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, piece.size()));
+    if (!piece.pipe) {
+      stream_->unread(piece.octets.substr(size));
+      piece.octets = piece.octets.substr(0, size);
     }
-    default:
-      piece.octets = got.octets;
+    remaining_ -= size;
+    finished_ = piece.last = remaining_ == 0;
   }
-  payload_octets_ += piece.octets.size();
+  payload_octets_ += piece.size();
   return Progress::done;
 }
 
-Progress Http1BodyReader::read_chunked(BodyPiece& piece, std::string_view octets) {
+/// What there is, whatever it is.
+boost::system::error_code Http1BodyReader::read_octets(BodyPiece& piece, Pipes pipes) {
+  if (!first_.empty()) {
+    piece.octets = std::exchange(first_, {});
+    return {};
+  }
+  const bool is_new = !stream_->has_unread();
+  boost::system::error_code error;
+  if (pipes == Pipes::taken && is_new && bulk_.is_bulk() && fill_pipe(piece, error)) return error;
+  const ReadResult got = stream_->read();
+  piece.octets = got.octets;
+  if (is_new) bulk_.copied(framing_.kind != http1::Framing::chunked ? got.octets.size() : 0);
+  return got.error;
+}
+
+/// False: there is no pipe, or nothing that is worth one.
+bool Http1BodyReader::fill_pipe(BodyPiece& piece, boost::system::error_code& error) {
+  const std::uint64_t limit = framing_.kind == http1::Framing::content_length ? remaining_ : max_piped;
+  if (limit < BulkMeter::bulk_bytes || stream_->tls() != nullptr) return false;
+  if (pipes_ == nullptr) pipes_ = &PipePool::of(stream_->descriptor().loop());
+  piece.pipe = pipes_->take();
+  if (!piece.pipe) return false;
+  const IoResult got = piece.pipe->fill(*stream_, static_cast<std::size_t>(std::min<std::uint64_t>(limit, max_piped)));
+  if (!got.error) {
+    bulk_.piped(got.size);
+    return true;
+  }
+  piece.pipe.reset();
+  bulk_.paused();
+  error = got.error;
+  return error != boost::system::errc::invalid_argument;  // a socket that is not for it
+}
+
+Progress Http1BodyReader::read_chunked(BodyPiece& piece) {
+  const std::string_view octets = piece.octets;
   decoded_.clear();
   const auto outcome = decoder_.feed(octets, chunks_ == Chunks::decoded ? &decoded_ : nullptr);
   payload_octets_ = decoder_.payload_octets();
@@ -82,6 +120,7 @@ Progress Http1BodyReader::read_chunked(BodyPiece& piece, std::string_view octets
 
 void Http1Writer::start(Stream& stream) {
   stream_ = &stream;
+  pipe_.reset();
   out_.clear();
   sent_ = 0;
   framing_ = Framing::plain;
@@ -92,14 +131,15 @@ void Http1Writer::start(Stream& stream) {
 }
 
 void Http1Writer::release_memory() {
+  pipe_.reset();
   out_.clear();
   sent_ = 0;
   if (out_.capacity() > kept_capacity) out_.shrink_to_fit();
 }
 
-Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& trailers, Leave leave) {
+Progress Http1Writer::write(BodyPiece&& piece, const http::HeaderBlock& trailers, Leave leave) {
   std::string_view octets = piece.octets;
-  payload_octets_ += octets.size();
+  payload_octets_ += piece.size();
   if (framing_ == Framing::chunked && !piece.chunk_coded) {
     if (!octets.empty()) {
       char size[16];
@@ -118,6 +158,10 @@ Progress Http1Writer::write(const BodyPiece& piece, const http::HeaderBlock& tra
   }
   if (framing_ == Framing::tunnel && piece.last) half_close_ = true;
   if (close_follows_ && piece.last) next_ = Stream::Next::at_once;
+  if (piece.pipe) {
+    pipe_ = std::move(piece.pipe);
+    return flush();
+  }
   if (leave == Leave::in_turn && octets.size() <= copy_limit) {
     out_.append(octets);
     return has_pending() ? Progress::blocked : flush();
@@ -168,7 +212,7 @@ Progress Http1Writer::send_with(std::string_view octets) {
 }
 
 Progress Http1Writer::flush() {
-  while (has_pending()) {
+  while (sent_ < out_.size()) {
     const IoResult result = send(std::string_view(out_).substr(sent_));
     if (result.error == boost::asio::error::would_block) return Progress::blocked;
     if (result.error) {
@@ -177,10 +221,20 @@ Progress Http1Writer::flush() {
     }
     sent_any_ = true;
     sent_ += result.size;
-    if (has_pending()) return Progress::blocked;  // a short write: the kernel is full
+    if (sent_ < out_.size()) return Progress::blocked;  // a short write: the kernel is full
   }
   out_.clear();
   sent_ = 0;
+  if (pipe_) {
+    const IoResult result = pipe_->drain(*stream_);
+    if (result.error && result.error != boost::asio::error::would_block) {
+      error_ = result.error;
+      return Progress::failed;
+    }
+    sent_any_ |= result.size > 0;
+    if (pipe_->size() > 0) return Progress::blocked;
+    pipe_.reset();
+  }
   if (half_close_) {
     half_close_ = false;
     stream_->shutdown_write();

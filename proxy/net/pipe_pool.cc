@@ -2,6 +2,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -45,10 +46,10 @@ std::unique_ptr<Pipe> Pipe::open() {
   return std::unique_ptr<Pipe>(new Pipe(std::move(read_end), std::move(write_end), capacity));
 }
 
-IoResult Pipe::fill(Stream& from) {
+IoResult Pipe::fill(Stream& from, std::size_t limit) {
   Descriptor& descriptor = from.descriptor();
   if (!descriptor.readable()) return {0, boost::asio::error::would_block};
-  const ssize_t size = splice_now(descriptor.fd(), write_end_.get(), capacity_);
+  const ssize_t size = splice_now(descriptor.fd(), write_end_.get(), std::min(limit, capacity_));
   if (size > 0) {
     // Fewer octets than asked for may have taken all of the pipe's pages: that the socket is empty, only it can tell.
     size_ = static_cast<std::size_t>(size);

@@ -157,8 +157,9 @@ bool TlsChannel::is_silent() {
 void TlsChannel::end(bool close_follows) {
   if (!established_ || failure_.category() == tls_category() || std::exchange(ended_, true)) return;
   ERR_clear_error();
+  flush_pending(true);
   SSL_shutdown(ssl_.get());
-  if (!flush_pending(true)) flush(close_follows);
+  flush(close_follows);  // kept, and lost, behind what the kernel does not take
 }
 
 error_code TlsChannel::error_of(int returned) {

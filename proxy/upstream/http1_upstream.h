@@ -31,14 +31,15 @@ class Http1Upstream final : public MessageSide {
   /// At once after a final head: how its body will be lent.
   void start_body(const http1::ResponseHead& head, Http1BodyReader::Chunks chunks);
 
-  Progress read_body(BodyPiece& piece) override { return reader_.read(piece); }
+  Progress read_body(BodyPiece& piece, Pipes pipes) override { return reader_.read(piece, pipes); }
   const http::HeaderBlock& trailers() const override { return reader_.trailers(); }
   Readiness& input() override { return connection_->stream.descriptor().input(); }
   boost::system::error_code read_error() const override { return head_error_ ? head_error_ : reader_.error(); }
 
-  Progress write_body(const BodyPiece& piece, const http::HeaderBlock& trailers) override {
-    return writer_.write(piece, trailers);
+  Progress write_body(BodyPiece&& piece, const http::HeaderBlock& trailers) override {
+    return writer_.write(std::move(piece), trailers);
   }
+  Pipes takes_pipes() const override { return writer_.takes_pipes(); }
   Progress flush() override { return writer_.flush(); }
   Readiness& output() override { return connection_->stream.descriptor().turn_to_write(); }
   boost::system::error_code write_error() const override { return writer_.error(); }

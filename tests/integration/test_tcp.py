@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import tempfile
 import threading
 
 from support import (
@@ -18,15 +19,20 @@ from support import (
     listener,
     local_node,
     main,
+    parse_proxy_header,
     proxy_v1,
     proxy_v2,
     refused_address,
     service,
     wait_until,
 )
+from support.messages import Stream
+from support.proxy_header import LOCAL
 from support.sockets import reset, wait_taken
 from support.tcp import TcpServer, read_all, read_exactly
 from support.waiting import DEADLINE, SANITIZER
+
+PIECE = os.urandom(1 << 18)
 
 
 class Tcp(ProxyTest):
@@ -198,6 +204,44 @@ class Tcp(ProxyTest):
         client = self.connect(proxy)
         client.sendall(proxy_v1(("192.0.2.1", 1000), ("192.0.2.2", 80)) + b"GET / HTTP/1.0\r\n\r\n")
         self.assertIn(b"source=192.0.2.1:1000 destination=192.0.2.2:80 tlvs=", read_all(client))
+
+    def test_a_header_that_speaks_for_nobody_leaves_the_peer(self):
+        """LOCAL, as balancers send it with their own checks, and v1's UNKNOWN."""
+        rules = [{"from": ["127.0.0.0/8"], "policy": "require"}]
+        for name, first in (("LOCAL", proxy_v2(None, command=LOCAL)), ("UNKNOWN", proxy_v1(None))):
+            with self.subTest(name):
+                server = self.server()
+                proxy = self.serve(
+                    service(server.address, propagate={"proxy_protocol": "v1"}), client_ip={"proxy_protocol": rules}
+                )
+                client = self.connect(proxy, ("127.0.0.9", 0))
+                client.sendall(first + b"hello")
+                with server.accept() as backend, backend.makefile("rb") as stream:
+                    self.assertRegex(stream.readline(), rb"^PROXY TCP4 127\.0\.0\.9 127\.0\.0\.1 ")
+                    self.assertEqual(stream.read(5), b"hello")
+                client.close()
+                self.assertEqual(proxy.wait_access()[0]["client"], "127.0.0.9")
+
+    def test_a_client_without_an_address_is_told_as_local(self):
+        """Over a Unix socket nobody has one, and none is invented."""
+        server = self.server()
+        with tempfile.TemporaryDirectory(prefix="telltale-tcp-") as directory:
+            path = os.path.join(directory, "tcp.sock")
+            for version in ("v1", "v2"):
+                with self.subTest(version):
+                    app = service(server.address, propagate={"proxy_protocol": version})
+                    proxy = self.serve(app, listen="unix:" + path)
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.settimeout(DEADLINE)
+                        client.connect(path)
+                        client.sendall(PIECE)
+                        with server.accept() as backend:
+                            stream = Stream(backend)
+                            header = parse_proxy_header(stream)
+                            self.assertEqual((header.command, header.source), ("LOCAL", None))
+                            self.assertEqual(stream.read_exact(len(PIECE)), PIECE)
+                    self.assertEqual(proxy.wait_access()[0]["client"], "unix")
+                    proxy.stop()
 
     # Whom it goes to.
 

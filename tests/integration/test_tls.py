@@ -95,6 +95,16 @@ class Handshake(ListenerTest):
         self.assertIn("Reused, TLSv1.3", text)
         self.assertIn("Early data was not sent", text)
 
+    def test_a_resumed_session_gets_a_ticket_for_the_next_one(self):
+        session = os.path.join(self.directory, "session")
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ours = ["-tls1_3", "-ign_eof", "-sess_out", session]
+        s_client(self.proxy.address(), *ours, stdin=request)
+        for _ in range(3):  # each by the ticket of the one before: one of TLS 1.3 is used once
+            text = s_client(self.proxy.address(), *ours, "-sess_in", session, stdin=request)
+            self.assertIn("Reused, TLSv1.3", text)
+            self.assertIn("Post-Handshake New Session Ticket arrived", text)
+
     def test_plain_http_is_answered_in_clear(self):
         with self.proxy.client() as client:
             client.request("GET", "/")

@@ -21,6 +21,7 @@ from support import (
     service,
     wait_until,
 )
+from support.authority import Authority
 from support.messages import Stream
 from support.proxy_header import TLV_ALPN, TLV_AUTHORITY, TLV_SSL
 from support.sockets import listen_socket, text_of, wait_taken
@@ -397,6 +398,30 @@ class Terminated(PassthroughTest):
                         self.assertEqual(tls.recv(64), b"and back")
         records = proxy.wait_access(count=len(cases))
         self.assertEqual({r["tls"]["version"] for r in records}, {"TLSv1.3"})
+
+    def test_routes_by_the_clients_certificate(self):
+        servers = {name: self.sink() for name in ("shop", "known", "rest")}
+        certificate = self.certificate("one.example")
+        root = Authority(self.directory, "clients")
+        proxy = self.serve(
+            [
+                ("shop", {"client_cert": {"san": "URI:spiffe://test/shop"}}, servers["shop"].address),
+                ("known", {"client_cert": {"verified": True}}, servers["known"].address),
+                ("rest", None, servers["rest"].address),
+            ],
+            tls={
+                "certificates": [{"certificate": certificate, "key": certificate}],
+                "client_certificates": {"mode": "optional", "ca": root.pem},
+            },
+        )
+        shop, other = root.issue("shop", sans="URI:spiffe://test/shop"), root.issue("other")
+        for shown, name in ((shop, "shop"), (other, "known"), (None, "rest")):
+            with self.subTest(name):
+                context = tls_context(authority=self.authority, certificate=shown)
+                with context.wrap_socket(self.connect(proxy), server_hostname="one.example") as tls:
+                    tls.sendall(b"in clear")
+                    with servers[name].accept() as backend:
+                        self.assertEqual(read_exactly(backend, 8), b"in clear")
 
     def test_no_route_is_the_end(self):
         certificate = self.certificate("one.example", "two.example")

@@ -96,12 +96,13 @@ class TransparentSource(ProxyTest):
         with self.backend_host:
             return self.enterContext(make())
 
-    def start_proxy(self, **services):
+    def start_proxy(self, *, protocol="http", **services):
         """A listener for each family, on the proxy's host. `services`: v4 and v6 by name of the listener."""
         listeners = []
         for name in services:
             for family, address in (("4", PROXY), ("6", f"[{PROXY6}]")):
-                listeners.append(listener(name + family, f"{address}:0", service=name, client_ip=self.client_ip))
+                fields = {"service": name, "client_ip": self.client_ip, "protocol": protocol}
+                listeners.append(listener(name + family, f"{address}:0", **fields))
         built = [service(*endpoints, name=name, propagate=TRANSPARENT) for name, endpoints in services.items()]
         with self.proxy_host:
             return self.start(config(*built, listeners=listeners))
@@ -119,6 +120,21 @@ class TransparentSource(ProxyTest):
                                 (BESIDE_THE_APPLICATION_AT, {"address": PROXY, "address6": PROXY6, "port": PORT}),
                                 (BESIDE_THE_APPLICATION, {}), (BY_MARK, {})):
             self.assertIn((commands.format(**names) if names else commands).strip(), text)
+
+    def test_tcp_mode_has_it_too(self):
+        """With much in both directions, which goes by pipes."""
+        for address, source in (("10.9.0.2", f"{V4}.2"), ("2001:db8:b::2", f"{V6}::2")):
+            with self.subTest(source):
+                with self.backend_host:
+                    backend = Backend(http_handler(peers_answer), address=(address, PORT))
+                with backend:
+                    proxy = self.start_proxy(protocol="tcp", app=[backend])
+                    with self.connect(proxy, "app", source) as client:
+                        body = os.urandom(8 << 20)
+                        answer = client.get(method="POST", body=body).json()
+                        self.assertEqual((answer["peer"], answer["size"]), (source, len(body)))
+                        self.assertEqual(client.get().json()["peer"], source)
+                    proxy.stop()
 
     def test_a_backend_sees_the_client_in_its_socket(self):
         for address, source in (("10.9.0.2", f"{V4}.2"), ("2001:db8:b::2", f"{V6}::2")):

@@ -232,9 +232,10 @@ TEST(ServiceTls, SaysWhatIsWrong) {
       {"no key",
        with_service_tls("client_certificate: {certificate: /a.pem}"),
        {"5:29: error: services[0].tls.client_certificate: the field \"key\" is missing"}},
-      {"a protocol without a name",
-       with_service_tls("alpn: ['']"),
-       {"5:15: error: services[0].tls.alpn: \"\" is not the name of a protocol"}},
+      {"a protocol without a name", with_service_tls("alpn: ['']"), {"5:16: error: services[0].tls.alpn[0]: is empty"}},
+      {"a protocol whose name is too long",
+       with_service_tls("alpn: [" + std::string(256, 'a') + "]", ", protocol: tcp"),
+       {"5:15: error: services[0].tls.alpn: \"" + std::string(80, 'a') + "…\" is not the name of a protocol"}},
       {"a protocol that requests are not sent in",
        with_service_tls("alpn: [http/1.1, h2]"),
        {"5:15: error: services[0].tls.alpn: \"h2\" is not spoken here, and the listener \"listener-1\" leads requests "

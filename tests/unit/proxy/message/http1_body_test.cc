@@ -178,5 +178,111 @@ TEST_F(WriterTest, TunnelEndIsAHalfCloseAfterTheLastOctet) {
   EXPECT_EQ(pair.stream.read().octets, "still");
 }
 
+/// A body in bulk on its way from one stream to another, as an exchange takes it.
+struct BulkTest : WriterTest {
+  /// Sends `sent` piece by piece behind a slow reader; what came out.
+  std::string carry(http1::BodyFraming framing, const std::string& sent, bool then_end) {
+    Http1BodyReader reader;
+    reader.start(from.stream, framing, Http1BodyReader::Chunks::verbatim);
+    std::string got;
+    std::size_t at = 0;
+    for (BodyPiece piece; !piece.last;) {
+      while (at < sent.size() && !from.stream.descriptor().readable()) {
+        const std::string part = sent.substr(at, 90'000);
+        from.send(part);
+        at += part.size();
+        run_until(loop, [&] { return from.stream.descriptor().readable(); });
+      }
+      if (at == sent.size() && then_end) ::shutdown(from.other.get(), SHUT_WR);
+      const Progress progress = reader.read(piece, writer.takes_pipes());
+      loop.run_once(std::chrono::milliseconds(0));
+      if (progress == Progress::blocked) continue;
+      EXPECT_EQ(progress, Progress::done) << reader.error().message();
+      if (progress != Progress::done) break;
+      pipes += piece.pipe != nullptr;
+      const bool last = piece.last;
+      EXPECT_NE(writer.write(std::move(piece), no_trailers), Progress::failed);
+      piece.last = last;
+      while (writer.has_pending()) {
+        got += pair.receive();
+        loop.run_once(std::chrono::milliseconds(0));
+        EXPECT_NE(writer.flush(), Progress::failed);
+      }
+      got += pair.receive();
+    }
+    EXPECT_EQ(reader.payload_octets(), got.size());
+    EXPECT_EQ(writer.payload_octets(), got.size());
+    return got;
+  }
+  SocketPair from{loop};
+  unsigned pipes = 0;
+};
+
+std::string octets_of(std::size_t size) {
+  std::string octets(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) octets[i] = static_cast<char>(i % 251);
+  return octets;
+}
+
+TEST_F(BulkTest, CountedOctetsGoByPipesAndWhatIsBehindThemStays) {
+  const std::string body = octets_of(1'000'003);
+  EXPECT_EQ(carry({Framing::content_length, body.size()}, body + "GET / HTTP/1.1", false), body);
+  EXPECT_GT(pipes, 0u);
+  std::string left;
+  for (ReadResult got; !(got = from.stream.read()).error;) left += got.octets;
+  EXPECT_EQ(left, "GET / HTTP/1.1");
+  EXPECT_EQ(PipePool::of(loop).in_use(), 0u);
+}
+
+TEST_F(BulkTest, OctetsUntilTheEndDoToo) {
+  const std::string body = octets_of(500'000);
+  EXPECT_EQ(carry({Framing::until_close, 0}, body, true), body);
+  EXPECT_GT(pipes, 0u);
+}
+
+TEST_F(BulkTest, ChunksAreLookedAt) {
+  const std::string chunk = "186a0\r\n" + octets_of(100'000) + "\r\n";
+  writer.set_framing(Http1Writer::Framing::chunked);
+  EXPECT_EQ(writer.takes_pipes(), Pipes::no);
+  writer.set_framing(Http1Writer::Framing::plain);
+  Http1BodyReader reader;
+  reader.start(from.stream, {Framing::chunked, 0}, Http1BodyReader::Chunks::verbatim);
+  for (int i = 0; i < 3; ++i) {
+    from.send(chunk);
+    run_until(loop, [&] { return from.stream.descriptor().readable(); });
+    for (BodyPiece piece; reader.read(piece, Pipes::taken) == Progress::done;) EXPECT_EQ(piece.pipe, nullptr);
+  }
+}
+
+TEST_F(BulkTest, AnEndBeforeTheLengthIsAFailure) {
+  Http1BodyReader reader;
+  reader.start(from.stream, {Framing::content_length, 1'000'000}, Http1BodyReader::Chunks::verbatim);
+  from.send(octets_of(100'000));
+  from.other.reset();
+  run_until(loop, [&] { return from.stream.descriptor().saw_hangup(); });
+  std::size_t size = 0;
+  Progress progress = Progress::done;
+  for (BodyPiece piece; (progress = reader.read(piece, Pipes::taken)) == Progress::done;) size += piece.size();
+  EXPECT_EQ(size, 100'000u);
+  EXPECT_EQ(progress, Progress::failed);
+  EXPECT_EQ(reader.error(), boost::asio::error::eof);
+}
+
+TEST_F(BulkTest, WhatIsLeftInAPipeGoesWithTheWriter) {
+  from.send(octets_of(100'000));
+  run_until(loop, [&] { return from.stream.descriptor().readable(); });
+  BodyPiece piece;
+  piece.pipe = PipePool::of(loop).take();
+  ASSERT_GT(piece.pipe->fill(from.stream).size, 0u);
+  while (writer.write({.octets = octets_of(60'000)}, no_trailers) == Progress::done) {
+  }
+  EXPECT_EQ(writer.write(std::move(piece), no_trailers), Progress::blocked);
+  EXPECT_EQ(PipePool::of(loop).in_use(), 1u);
+  writer.release_memory();
+  EXPECT_FALSE(writer.has_pending());
+  EXPECT_EQ(PipePool::of(loop).in_use(), 0u);
+  EXPECT_EQ(PipePool::of(loop).idle(), 0u) << "those octets are nobody else's";
+}
+
 }  // namespace
 }  // namespace telltale::proxy

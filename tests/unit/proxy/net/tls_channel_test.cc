@@ -131,6 +131,30 @@ TEST_P(TlsVersions, AnEndIsToldFromACut) {
   }
 }
 
+TEST_P(TlsVersions, AnEndThatCannotLeaveIsSaidToNobodyElse) {
+  TlsPair pair(GetParam());
+  const std::string octets = noise(60'000);
+  EXPECT_LT(pair.server.write(octets).size, octets.size()) << "the kernel's buffer holds less";
+  pair.server.close();
+  EXPECT_EQ(pair.loop.tls_output(), "") << "the connections of a worker share it";
+}
+
+TEST(TlsTickets, LeaveWithTheFirstAnswerOrWhenAReadHasToWait) {
+  for (const bool answers : {true, false}) {
+    TlsPair pair(TLS1_3_VERSION, 64 * 1024);
+    pair.client.descriptor().input();
+    EXPECT_EQ(pair.client.read().error, boost::asio::error::would_block);
+    EXPECT_FALSE(pair.client.descriptor().readable()) << "nothing has left";
+    if (answers) {
+      EXPECT_EQ(pair.server.write("answer").size, 6u);
+    } else {
+      EXPECT_EQ(pair.server.read().error, boost::asio::error::would_block);
+    }
+    run_until(pair.loop, [&] { return pair.client.descriptor().readable(); });
+    EXPECT_EQ(pair.client.read().octets, answers ? "answer" : "");
+  }
+}
+
 TEST_P(TlsVersions, TinyRecordsDoNotKeepTheLoop) {
   TlsPair pair(GetParam(), 64 * 1024);
   const std::string octets = noise(60);

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using test::Exposition;
 
 conf::Endpoint endpoint(std::string name, std::uint16_t port) {
-  return {{net::IpPort{net::IpAddress::v4(10, 0, 0, 1), port}, {}}, {}, std::move(name)};
+  return {.address = {net::IpPort{net::IpAddress::v4(10, 0, 0, 1), port}, {}}, .name = std::move(name)};
 }
 
 /// `shop`: two nodes with a probe each; `api`: one endpoint without any.
@@ -85,6 +85,9 @@ TEST_F(MetricsText, HasEveryFamilyWithItsType) {
       {"telltale_upstream_connections_active", "gauge"},
       {"telltale_upstream_connections_idle", "gauge"},
       {"telltale_upstream_connect_failures_total", "counter"},
+      {"telltale_upstream_tls_handshakes_total", "counter"},
+      {"telltale_upstream_tls_resumed_total", "counter"},
+      {"telltale_upstream_tls_failures_total", "counter"},
       {"telltale_retries_total", "counter"},
       {"telltale_no_endpoint_total", "counter"},
       {"telltale_node_state", "gauge"},
