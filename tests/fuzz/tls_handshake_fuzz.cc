@@ -34,9 +34,15 @@ std::shared_ptr<const Certificate> make_certificate(const std::string& name) {
   return read_certificate({file.path(), file.path(), {}});
 }
 
+conf::ListenerTls configuration() {
+  conf::ListenerTls tls;
+  tls.alpn = {"h2", "http/1.1"};
+  return tls;
+}
+
 const ServerContexts& server() {
   static const ServerContexts contexts(
-      conf::ListenerTls{.alpn = {"h2", "http/1.1"}}, "web",
+      configuration(), "web",
       ServerContexts::Certificates{make_certificate("a.example"), make_certificate("*.b.example")}, nullptr,
       TicketKeys::make());
   return contexts;
@@ -125,7 +131,10 @@ void send_changed(EventLoop& loop, std::uint8_t options, const std::uint8_t* cha
   Server server(loop);
   const std::unique_ptr<SSL, SslFreer> client(SSL_new(client_context()));
   if ((options & 1) != 0) SSL_set_max_proto_version(client.get(), TLS1_2_VERSION);
-  if ((options & 2) != 0) SSL_set_tlsext_host_name(client.get(), "x.b.example");
+  if ((options & 2) != 0) {
+    char name[] = "x.b.example";
+    SSL_ctrl(client.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name);
+  }
   if ((options & 4) != 0) SSL_set_alpn_protos(client.get(), reinterpret_cast<const unsigned char*>("\x08http/1.1"), 9);
   BIO* in = BIO_new(BIO_s_mem());
   BIO* out = BIO_new(BIO_s_mem());
