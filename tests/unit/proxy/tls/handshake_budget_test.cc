@@ -4,7 +4,8 @@
 #include <boost/asio/detached.hpp>
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <algorithm>
+#include <cstddef>
 #include <vector>
 
 namespace telltale::proxy {
