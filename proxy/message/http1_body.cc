@@ -14,7 +14,7 @@ namespace telltale::proxy {
 namespace {
 
 /// With one read, so that the others have their turn.
-constexpr std::size_t max_piped = 256 * 1024;
+constexpr std::size_t max_piped = 128 * 1024;
 
 }  // namespace
 
