@@ -12,7 +12,7 @@ from support.backend import describe
 
 FIELDS = """time request_id client client_port provenance peer listener route service node endpoint method host target
 protocol status bytes_received bytes_sent duration_ms connect_ms response_ms tries reused user_agent failure_side
-failure_phase failure client_refused reason""".split()
+failure_phase failure client_refused reason ended_by""".split()
 
 
 class AccessLog(ProxyTest):
