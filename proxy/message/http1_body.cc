@@ -13,8 +13,8 @@
 namespace telltale::proxy {
 namespace {
 
-/// With one read, so that the others have their turn.
-constexpr std::size_t max_piped = 128 * 1024;
+/// As much as a read lends: a turn is a number of pieces (Exchange::pieces_per_turn).
+constexpr std::size_t max_piped = EventLoop::scratch_size;
 
 }  // namespace
 
