@@ -3,7 +3,7 @@
 import os
 import ssl
 
-from support import HAProxy, config, curl, http_handler, listener, main, proxy_v1, proxy_v2, service
+from support import HAProxy, Nginx, config, curl, http_handler, listener, main, proxy_v1, proxy_v2, service
 from support.tls import TlsClient, der_of, tls_context
 from support.tls_case import TlsTest, s_client, tls
 from support.waiting import wait_until
@@ -223,6 +223,23 @@ class Identity(ListenerTest):
         )
         told = dict(curl("--interface", "127.0.0.77", f"http://{haproxy.address}/").json()["fields"])
         self.assertEqual(told["X-Forwarded-For"], "127.0.0.77")
+
+    def test_behind_nginx(self):
+        """nginx speaks TLS to us, and resumes its session."""
+        proxy = self.serve(client_ip={"trusted": ["127.0.0.1/32"]})
+        host, port = proxy.address()
+        nginx = self.enterContext(
+            Nginx(
+                f"listen {{listen}}; location / {{ proxy_pass https://{host}:{port}; proxy_ssl_protocols TLSv1.2 TLSv1.3; "
+                f"proxy_ssl_server_name on; proxy_ssl_name a.test; proxy_ssl_verify on; "
+                f"proxy_ssl_trusted_certificate {self.authority}; proxy_set_header X-Forwarded-For $remote_addr; }}"
+            )
+        )
+        for last in (77, 78):
+            source = f"127.0.0.{last}"
+            told = dict(curl("--interface", source, f"http://{nginx.address}/").json()["fields"])
+            self.assertEqual(told["X-Forwarded-For"], f"{source}, 127.0.0.1")
+        self.assertEqual(proxy.metrics().sum("telltale_tls_resumed_total"), 1)
 
     def test_told_in_a_proxy_header(self):
         backend = self.backend(http_handler(proxy=True))
