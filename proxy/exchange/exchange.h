@@ -161,8 +161,8 @@ class Exchange {
   bool client_full_ = false;        ///< the client has not taken what was written: nothing more is read for it
   bool tunnel_ = false;
   Side tunnel_end_ = Side::none;  ///< whose end was the first
-  bool retry_stale_ = false;    ///< the pooled connection had ended: it is no try
-  bool retry_granted_ = false;  ///< and the response is dropped
+  bool retry_stale_ = false;      ///< the pooled connection had ended: it is no try
+  bool retry_granted_ = false;    ///< and the response is dropped
   bool pump_running_ = false;
   bool pump_stopping_ = false;
   bool upload_broken_ = false;  ///< upstream takes no more of the request; its response may still come

@@ -177,7 +177,8 @@ int ServerContexts::seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv
                                  : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->aes.data(), iv);
   if (begun != 1) return -1;
   if (sealing == 1) return 1;
-  // A ticket of TLS 1.3 is for one use (RFC 8446 C.4): without a new one every other connection would shake hands in full.
+  // A ticket of TLS 1.3 is for one use (RFC 8446 C.4): without a new one every other connection would shake hands in
+  // full.
   return key == &keys.sealing() && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
 }
 

@@ -40,7 +40,7 @@ static struct sockaddr_in target = {.sin_family = AF_INET};
 static char request[512];
 static size_t request_bytes;
 static bool close_each, stopping;
-static SSL_CTX* tls;          // null: plain
+static SSL_CTX* tls;  // null: plain
 static bool resumes;
 static SSL_SESSION* sessions[kSessions];  // that came and were not used yet
 static int session_count;
@@ -260,7 +260,8 @@ int main(int argc, char** argv) {
     wait_some(100);
   }
   if (completed == 0) die("nothing completed");
-  if (resumes && resumed < handshakes - connections) die("%ld of %ld handshakes resumed a session", resumed, handshakes);
+  if (resumes && resumed < handshakes - connections)
+    die("%ld of %ld handshakes resumed a session", resumed, handshakes);
   printf("{\"requests\": %ld, \"in_time\": %ld, \"seconds\": %.6f, \"p50\": %ld, \"p99\": %ld}\n", completed, in_time,
          seconds, percentile(50), percentile(99));
 }

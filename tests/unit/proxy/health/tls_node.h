@@ -21,7 +21,7 @@ class TlsNode {
     std::size_t preamble_bytes = 0;  ///< of octets before the handshake
     int max_version = TLS1_3_VERSION;
     bool asks_for_certificate = false;  ///< and insists
-    std::string believes = {};               ///< whose certificate; PEM
+    std::string believes = {};          ///< whose certificate; PEM
   };
 
   TlsNode(boost::asio::io_context& io, const Certificate& certificate, FakeNode::Script script)
