@@ -6,15 +6,21 @@ namespace {
 
 constexpr std::uint64_t ms = 1, hour = 3'600'000, day = 24 * hour;
 
+// Of a listener's and of ours.
+constexpr Field certificate_field = {
+    .name = "certificate",
+    .type = Type::text,
+    .meaning = "A PEM file: the certificate, then those that lead to its root. An absolute path.",
+    .required = true};
+constexpr Field key_field = {
+    .name = "key",
+    .type = Type::text,
+    .meaning = "A PEM file with its private key, not encrypted. An absolute path; it may be the same file.",
+    .required = true};
+
 constexpr Field certificate_fields[] = {
-    {.name = "certificate",
-     .type = Type::text,
-     .meaning = "A PEM file: the certificate, then those that lead to its root. An absolute path.",
-     .required = true},
-    {.name = "key",
-     .type = Type::text,
-     .meaning = "A PEM file with its private key, not encrypted. An absolute path; it may be the same file.",
-     .required = true},
+    certificate_field,
+    key_field,
     {.name = "ocsp",
      .type = Type::text,
      .meaning =
@@ -58,14 +64,8 @@ constexpr Field hsts_fields[] = {
      .meaning = "That browsers may build it in. Needs `include_subdomains`, and a `max_age` of 8760h or more."},
 };
 constexpr Field client_certificate_fields[] = {
-    {.name = "certificate",
-     .type = Type::text,
-     .meaning = "A PEM file: the certificate, then those that lead to its root. An absolute path.",
-     .required = true},
-    {.name = "key",
-     .type = Type::text,
-     .meaning = "A PEM file with its private key, not encrypted. An absolute path; it may be the same file.",
-     .required = true},
+    certificate_field,
+    key_field,
 };
 constexpr Field service_tls_fields[] = {
     {.name = "sni",
