@@ -193,6 +193,14 @@ class Tcp(ProxyTest):
         with contextlib.suppress(ConnectionResetError):
             self.assertEqual(client.recv(1), b"")
         proxy.log.wait_line("closed")
+        with contextlib.closing(self.connect(proxy)) as client:
+            client.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 ")  # and no more: not even then is the backend asked
+            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(client.recv(1), b"")
+        server.listening.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            server.listening.accept()
 
     def test_v1_from_a_peer_and_v2_to_the_backend(self):
         echo = self.enterContext(Echo("--proxy-protocol"))
